@@ -1,0 +1,77 @@
+"""The words of the catalogue: kinds, units, scopes and groups, each spelled out once."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Kind(Enum):
+    """How a metric behaves in time, and so what may be done with it."""
+
+    COUNTER = "counter"
+    """Only grows until it is reset: its rate is what has a meaning."""
+    GAUGE = "gauge"
+    """Goes up and down: may be averaged."""
+    STATE = "state"
+    """A code out of a list: neither averaged nor summed."""
+
+
+class Unit(Enum):
+    """Base units. The value is the suffix that exposition names carry."""
+
+    SECONDS = "seconds"
+    BYTES = "bytes"
+    COUNT = ""
+    RATIO = "ratio"
+    TIMESTAMP = "timestamp_seconds"
+    CORES = "cores"
+    BYTES_PER_SECOND = "bytes_per_second"
+    PER_SECOND = "per_second"
+
+
+class Scope(Enum):
+    """What one row describes. The value is the name of the table."""
+
+    HOST = "host"
+    DOMAIN = "domain"
+    VCPU = "vcpu"
+    DISK = "disk"
+    NIC = "nic"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns that, together with the time, identify a row."""
+        return _KEYS[self]
+
+    @property
+    def exposition_prefix(self) -> str:
+        """How the names of this scope's metrics begin, in the dialect of the libvirt exporters."""
+        return _PREFIXES[self]
+
+
+_KEYS = {
+    Scope.HOST: ("host",),
+    Scope.DOMAIN: ("host", "domain"),
+    Scope.VCPU: ("host", "domain", "vcpu"),
+    Scope.DISK: ("host", "domain", "target"),
+    Scope.NIC: ("host", "domain", "mac", "target"),
+}
+_PREFIXES = {
+    Scope.HOST: "libvirt_host",
+    Scope.DOMAIN: "libvirt_domain",
+    Scope.VCPU: "libvirt_domain_vcpu",
+    Scope.DISK: "libvirt_domain_block_stats",
+    Scope.NIC: "libvirt_domain_interface_stats",
+}
+
+
+class Group(Enum):
+    """Which reading fills a metric: a group of libvirt's bulk statistics, or the host's own figures."""
+
+    STATE = "state"
+    CPU_TOTAL = "cpu-total"
+    BALLOON = "balloon"
+    VCPU = "vcpu"
+    INTERFACE = "interface"
+    BLOCK = "block"
+    NODE = "node"

@@ -1,0 +1,88 @@
+"""The store: what every adapter answers. Samples go in raw; quantities come out, derived on reading.
+
+Two adapters fit this port: the embedded one (DuckDB and Parquet), and one that asks a Prometheus-compatible engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from virtscope.catalogue import Quantity, Scope
+from virtscope.sample import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A stretch of time cut into steps. All in milliseconds; ``start`` and ``end`` are multiples of ``step``."""
+
+    start: int
+    end: int
+    step: int
+
+    @property
+    def times(self) -> range:
+        """The beginning of each step, Unix ms."""
+        return range(self.start, self.end, self.step)
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """One object's quantities over the time between its host's two newest samples."""
+
+    object: Mapping[str, str | int]
+    at: int
+    """The newer sample, Unix ms."""
+    seconds: float | None
+    """Between the two; None where there is only one yet."""
+    values: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One quantity of one object over a range: a value for each step, None where nothing is known."""
+
+    object: Mapping[str, str | int]
+    quantity: str
+    values: Sequence[float | None]
+
+    @property
+    def coverage(self) -> float:
+        """The share of steps that have a value."""
+        return sum(value is not None for value in self.values) / len(self.values) if self.values else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One quantity of one object over a range, in few numbers. They rest on ``samples`` steps that have a value."""
+
+    object: Mapping[str, str | int]
+    quantity: str
+    average: float | None
+    maximum: float | None
+    percentiles: Mapping[float, float | None]
+    samples: int
+    coverage: float
+
+
+class Store(Protocol):
+    """What an adapter can do. Quantities of one call are of one scope."""
+
+    def append(self, batches: Sequence[Batch]) -> None:
+        """Store batches durably, all or none; one that is stored already is left out.
+
+        Raises:
+            StoreError: nothing was stored.
+        """
+
+    def latest(self, scope: Scope) -> list[Latest]:
+        """Every object that is in its host's newest sample, with all quantities of its scope."""
+
+    def series(self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> list[Series]:
+        """The quantities of each object over a range; ``objects`` are UUIDs of hosts or domains, none means all."""
+
+    def summary(
+        self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range, percentiles: Sequence[float]
+    ) -> list[Summary]:
+        """Average, maximum and percentiles (0-100) of the steps' values, for each object."""

@@ -1,0 +1,160 @@
+"""The embedded database: one DuckDB file in the data folder, opened once, guarded against what a file can suffer."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from virtscope import __version__
+from virtscope.catalogue import Scope
+from virtscope.errors import StoreError
+from virtscope.schema import columns, ddl
+
+FORMAT = 1
+"""The version of the data folder. A newer one is refused."""
+MEMORY_LIMIT = "1GB"
+CHECKPOINT_THRESHOLD = "256MB"
+FREE_SPACE_FLOOR = 64 * 1024 * 1024
+"""Bytes that stay free on the data folder's disk: below, nothing is written, and what was written stays readable."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS meta (name VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
+CREATE TABLE IF NOT EXISTS progress (
+    agent VARCHAR, epoch BIGINT, sequence BIGINT NOT NULL, PRIMARY KEY (agent, epoch));
+CREATE TABLE IF NOT EXISTS inventory (
+    at TIMESTAMP_MS NOT NULL, kind VARCHAR NOT NULL, id VARCHAR NOT NULL, host VARCHAR NOT NULL, document VARCHAR);
+CREATE TABLE IF NOT EXISTS links (uri VARCHAR PRIMARY KEY, document VARCHAR NOT NULL);
+CREATE TABLE IF NOT EXISTS events (
+    at TIMESTAMP_MS NOT NULL, host VARCHAR NOT NULL, domain VARCHAR, kind VARCHAR NOT NULL, detail VARCHAR NOT NULL);
+CREATE TABLE IF NOT EXISTS archive (
+    scope VARCHAR, level VARCHAR, hour TIMESTAMP_MS, path VARCHAR NOT NULL, PRIMARY KEY (scope, level, hour));
+"""
+
+
+class Database:
+    """The open file. ``write`` is for one writer at a time; ``cursor`` gives a reader of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open or make the data folder.
+
+        Raises:
+            StoreError: it cannot be used, with the reason and what to do.
+        """
+        self.folder = folder
+        self._path = folder / "hot.duckdb"
+        self._writing = threading.Lock()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"cannot make the data folder {folder}: {error.strerror}", "Choose another with --data."
+            ) from None
+        self.is_new = not self._path.exists()
+        self.require_space()
+        self._connection = self._open()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection for one reader thread, on the same database; close it after use."""
+        return self._connection.cursor()
+
+    @contextmanager
+    def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One transaction: committed at the end of the block, undone on an error.
+
+        Raises:
+            StoreError: the disk is full or failing, or the database had to give up.
+        """
+        with self._writing:
+            self.require_space()
+            cursor = self._connection.cursor()
+            try:
+                cursor.begin()
+                yield cursor
+                cursor.commit()
+            except duckdb.Error as error:
+                raise self._failed(cursor, error) from error
+            except BaseException:
+                cursor.rollback()
+                raise
+            finally:
+                cursor.close()
+
+    def require_space(self) -> None:
+        """Raise StoreError where the disk is nearly full."""
+        free = shutil.disk_usage(self.folder).free
+        if free < FREE_SPACE_FLOOR:
+            raise StoreError(
+                f"the disk of {self.folder} is full: {free // 1024 // 1024} MiB are free, "
+                f"{FREE_SPACE_FLOOR // 1024 // 1024} MiB must stay so",
+                "Make room there, or choose another folder with --data.",
+            )
+
+    def close(self) -> None:
+        """Write everything into the file and close it."""
+        with self._writing:
+            self._connection.close()
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        try:
+            connection = duckdb.connect(
+                str(self._path),
+                config={"memory_limit": MEMORY_LIMIT, "checkpoint_threshold": CHECKPOINT_THRESHOLD},
+            )
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute("SET preserve_insertion_order = false")
+            folder = str(self.folder.resolve()).replace("'", "''")
+            connection.execute(f"SET allowed_directories = ['{folder}']")
+            connection.execute("SET enable_external_access = false")
+            self._check_format(connection)
+        except duckdb.Error as error:
+            raise self._unusable(error) from error
+        return connection
+
+    def _check_format(self, connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute(_TABLES)
+        row = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
+        if row is not None and int(row[0]) > FORMAT:
+            connection.close()
+            raise StoreError(
+                f"the data folder {self.folder} was written by a newer virtscope (format {row[0]}, this one reads "
+                f"{FORMAT})",
+                "Upgrade virtscope, or choose another folder with --data.",
+            )
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('format', ?), ('version', ?)", [FORMAT, __version__])
+        for scope in Scope:
+            connection.execute(ddl(scope))
+            self._add_columns(connection, scope)
+
+    def _add_columns(self, connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
+        """Give a table that an older version made the columns of the metrics that came since."""
+        have = {row[0] for row in connection.execute(f"DESCRIBE {scope.value}").fetchall()}
+        for column in columns(scope):
+            if column.name not in have:
+                connection.execute(f'ALTER TABLE {scope.value} ADD COLUMN "{column.name}" {column.type}')
+
+    def _unusable(self, error: duckdb.Error) -> StoreError:
+        text = str(error)
+        if "lock" in text and "PID" in text:
+            pid = text.partition("PID ")[2].partition(")")[0]
+            return StoreError(
+                f"the data folder {self.folder} is in use by another process (pid {pid})",
+                "Stop that one first, or choose another folder with --data.",
+            )
+        return StoreError(
+            f"cannot open {self._path}: {text.splitlines()[0]}",
+            "Move the file away (keep it) and start again: the hourly archive beside it stays in use.",
+        )
+
+    def _failed(self, cursor: duckdb.DuckDBPyConnection, error: duckdb.Error) -> StoreError:
+        """Undo the transaction; after an error that is fatal to DuckDB's instance, open it anew."""
+        try:
+            cursor.rollback()
+        except duckdb.Error:
+            self._connection.close()
+            self._connection = self._open()
+        return StoreError(f"could not write to {self._path}: {str(error).splitlines()[0]}", "Is the disk full?")

@@ -1,0 +1,183 @@
+"""The embedded store: a hot DuckDB file, hourly Parquet behind it, and quantities computed where the data are."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from virtscope.catalogue import MAX_GAP_SECONDS, Metric, Quantity, Scope, quantities_of
+from virtscope.sample import Batch, Sample
+from virtscope.store import Latest, Range, Series, Summary, arrow, quantity_sql
+from virtscope.store.archive import ROLLUP_STEP
+from virtscope.store.database import Database
+from virtscope.store.quantity_sql import object_keys
+from virtscope.store.records import Records
+from virtscope.store.snapshot import Snapshot, moment, quoted
+
+_GAP = MAX_GAP_SECONDS * 1000
+
+
+class DuckdbStore:
+    """Samples in the embedded database."""
+
+    def __init__(self, database: Database, records: Records) -> None:
+        self._database = database
+        self._records = records
+        self._guard = threading.Lock()
+        self._newest = self._load_newest()
+
+    def append(self, batches: Sequence[Batch]) -> None:
+        """Store batches in one transaction; one that is stored already is left out."""
+        fresh = [batch for batch in batches if not self._records.is_stored(batch)]
+        if not fresh:
+            return
+        samples = [sample for batch in fresh for sample in batch.samples]
+        with self._database.write() as connection:
+            for scope in Scope:
+                table = arrow.table(scope, samples)
+                if table.num_rows:
+                    connection.register("incoming", table)
+                    connection.execute(f"INSERT INTO {scope.value} BY NAME SELECT * FROM incoming")
+                    connection.unregister("incoming")
+            self._records.write(connection, fresh)
+        self._records.committed(fresh)
+        self._note_newest(samples)
+
+    def latest(self, scope: Scope) -> list[Latest]:
+        """Every object that is in its host's newest sample, with all quantities of its scope."""
+        with self._guard:
+            newest = dict(self._newest)
+        if not newest:
+            return []
+        times = [time for pair in newest.values() for time in pair]
+        pairs = ", ".join(f"({quoted(host)}, {moment(time)})" for host, pair in newest.items() for time in pair)
+        now = ", ".join(f"({quoted(host)}, {moment(max(pair))})" for host, pair in newest.items())
+        quantities = quantities_of(scope)
+        with Snapshot(self._database) as snapshot:
+
+            def relation(inner: Scope, metrics: Sequence[Metric]) -> str:
+                raw = snapshot.raw(inner, metrics, min(times), max(times) + 1, where=f"(host, ts) IN ({pairs})")
+                return quantity_sql.steps(inner, metrics, raw, "epoch_ms(ts)", where=f"(host, ts) IN ({now})")
+
+            rows = snapshot.rows(quantity_sql.values(quantities, relation, per_host=True))
+        keys = scope.keys
+        return [
+            Latest(
+                object=dict(zip(keys, row, strict=False)),
+                at=row[len(keys)],
+                seconds=_seconds(newest[row[0]]),
+                values={quantity.name: value for quantity, value in zip(quantities, row[len(keys) + 1 :], strict=True)},
+            )
+            for row in rows
+        ]
+
+    def series(self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> list[Series]:
+        """The quantities of each object over a range."""
+        keys = object_keys(quantities[0].scope)
+        with Snapshot(self._database) as snapshot:
+            rows = snapshot.rows(
+                self._values(snapshot, quantities, objects, over) + f" ORDER BY {', '.join((*keys, 'step'))}"
+            )
+        return _series(keys, quantities, rows, over)
+
+    def summary(
+        self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range, percentiles: Sequence[float]
+    ) -> list[Summary]:
+        """Average, maximum and percentiles of the steps' values, for each object."""
+        keys = object_keys(quantities[0].scope)
+        group = ", ".join(keys)
+        ranks = ", ".join(str(float(percentile) / 100) for percentile in percentiles)
+        columns = ", ".join(
+            f'avg("{q.name}"), max("{q.name}"), count("{q.name}")'
+            + (f', quantile_cont("{q.name}", [{ranks}])' if percentiles else ", []")
+            for q in quantities
+        )
+        with Snapshot(self._database) as snapshot:
+            rows = snapshot.rows(
+                f"SELECT {group}, {columns} FROM ({self._values(snapshot, quantities, objects, over)}) "
+                f"GROUP BY {group} ORDER BY {group}"
+            )
+        return [
+            _summary(dict(zip(keys, row, strict=False)), quantity, row[at : at + 4], over, percentiles)
+            for row in rows
+            for quantity, at in zip(quantities, range(len(keys), len(row), 4), strict=True)
+        ]
+
+    def _values(self, snapshot: Snapshot, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> str:
+        """The values of each step: out of rollups where steps are whole rollup steps, else out of raw rows."""
+        # Hours that are archived have rollups; what came since is reduced to the same rows now.
+        edge = snapshot.archived_through() if over.step % ROLLUP_STEP == 0 else over.start
+        edge = min(max(edge, over.start), over.end)
+
+        def relation(scope: Scope, metrics: Sequence[Metric]) -> str:
+            where = _among(quantities[0].scope, objects)
+            raw = snapshot.raw(scope, metrics, edge - _GAP, over.end, where)
+            step = f"epoch_ms(ts) // {over.step} * {over.step}"
+            fresh = quantity_sql.steps(scope, metrics, raw, step, where=f"ts >= {moment(edge)}")
+            old = snapshot.rollups(scope, over.start, edge, where) if edge > over.start else None
+            return f"{fresh} UNION ALL BY NAME SELECT *, {step} AS step FROM ({old})" if old else fresh
+
+        return quantity_sql.values(quantities, relation)
+
+    def _load_newest(self) -> dict[str, tuple[int, ...]]:
+        with Snapshot(self._database) as snapshot:
+            rows = snapshot.rows("SELECT host, list(DISTINCT epoch_ms(ts)) FROM host GROUP BY host")
+        return {host: tuple(sorted(times)[-2:]) for host, times in rows}
+
+    def _note_newest(self, samples: Sequence[Sample]) -> None:
+        with self._guard:
+            for sample in samples:
+                times = {*self._newest.get(sample.host, ()), sample.at}
+                self._newest[sample.host] = tuple(sorted(times)[-2:])
+
+
+def _among(scope: Scope, objects: Sequence[str]) -> str:
+    """A condition on raw rows: those of these hosts (for the scope of hosts) or domains."""
+    if not objects:
+        return "true"
+    column = "host" if scope is Scope.HOST else "domain"
+    return f"{column} IN ({', '.join(quoted(name) for name in objects)})"
+
+
+def _seconds(pair: Sequence[int]) -> float | None:
+    return (pair[1] - pair[0]) / 1000 if len(pair) == 2 else None
+
+
+def _series(
+    keys: Sequence[str], quantities: Sequence[Quantity], rows: Sequence[tuple[Any, ...]], over: Range
+) -> list[Series]:
+    """Rows of (keys, step, a value for each quantity) as one list of values for each object and quantity."""
+    width, steps = len(keys), len(over.times)
+    columns: dict[tuple[Any, ...], list[list[float | None]]] = {}
+    for row in rows:
+        values = columns.get(row[:width])
+        if values is None:
+            values = columns[row[:width]] = [[None] * steps for _ in quantities]
+        position = (row[width] - over.start) // over.step
+        for column, value in zip(values, row[width + 1 :], strict=True):
+            column[position] = value
+    return [
+        Series(dict(zip(keys, key, strict=True)), quantity.name, column)
+        for key, values in columns.items()
+        for quantity, column in zip(quantities, values, strict=True)
+    ]
+
+
+def _summary(
+    key: dict[str, Any],
+    quantity: Quantity,
+    columns: Sequence[Any],
+    over: Range,
+    percentiles: Sequence[float],
+) -> Summary:
+    average, maximum, samples, ranks = columns
+    return Summary(
+        object=key,
+        quantity=quantity.name,
+        average=average,
+        maximum=maximum,
+        percentiles=dict(zip(percentiles, ranks or [None] * len(percentiles), strict=True)),
+        samples=samples,
+        coverage=samples / len(over.times),
+    )

@@ -1,0 +1,193 @@
+"""The SQL of quantities, generated from the catalogue's formulas.
+
+Everything is computed in two moves. *Steps* reduce raw rows to what may be added up: for a counter its increase and
+the seconds it rests on, for a gauge the sum and the number of its readings. A rollup holds exactly these rows, so
+that raw data and rollups are read alike. *Values* then combine the steps of an object into its quantities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, TypeVar
+
+from virtscope.catalogue import (
+    MAX_GAP_SECONDS,
+    METRIC,
+    Combined,
+    Expression,
+    Gauge,
+    Kind,
+    Metric,
+    Quantity,
+    Rate,
+    Scope,
+    Total,
+    leaves,
+)
+
+Relation: TypeAlias = Callable[[Scope, Sequence[Metric]], str]
+"""Names a scope's steps, with the columns that these metrics need, as a SQL query."""
+
+_E = TypeVar("_E", bound=Expression)
+_GAP_MS = MAX_GAP_SECONDS * 1000
+
+
+def steps(scope: Scope, metrics: Sequence[Metric], raw: str, bucket: str, where: str = "true") -> str:
+    """Reduce raw rows to steps.
+
+    Args:
+        scope: whose rows these are.
+        metrics: those to reduce; states have no steps.
+        raw: a query for the raw rows, with a little before the range so that its first rates are known.
+        bucket: an expression over ``ts``: the step that a row belongs to.
+        where: which rows count once the rates are known; the rows before the range do not.
+
+    A counter that fell to less than half was reset, and grew by its new value; one that fell less has wobbled (the
+    kernel's iowait does) and did not grow. Rows more than MAX_GAP_SECONDS apart say nothing of the time between.
+    """
+    keys = ", ".join(scope.keys)
+    counters = [metric.name for metric in metrics if metric.kind is Kind.COUNTER]
+    gauges = [metric.name for metric in metrics if metric.kind is Kind.GAUGE]
+    before = "".join(f', lag("{name}") OVER w AS "{name}__old"' for name in counters)
+    grown = "".join(
+        f', CASE WHEN elapsed IS NULL THEN NULL WHEN "{n}" >= "{n}__old" THEN "{n}" - "{n}__old"'
+        f' WHEN "{n}" < "{n}__old" // 2 THEN "{n}" WHEN "{n}" < "{n}__old" THEN 0 END AS "{n}__grown"'
+        for n in counters
+    )
+    kept = "".join(f', "{name}"' for name in gauges)
+    reduced = "".join(
+        f', sum("{n}__grown")::DOUBLE AS "{n}__increase"'
+        f', sum(elapsed) FILTER ("{n}__grown" IS NOT NULL) / 1000 AS "{n}__seconds"'
+        f', max("{n}__grown" / elapsed) * 1000 AS "{n}__peak"'
+        for n in counters
+    ) + "".join(
+        f', sum("{n}")::DOUBLE AS "{n}__sum", count("{n}") AS "{n}__count", max("{n}") AS "{n}__max"' for n in gauges
+    )
+    needed = "".join(f', "{name}"' for name in (*gauges, *counters))
+    return f"""
+        SELECT {keys}, {bucket} AS step{reduced}
+        FROM (
+            SELECT {keys}, ts{kept}, elapsed{grown}
+            FROM (
+                SELECT * REPLACE (CASE WHEN elapsed BETWEEN 1 AND {_GAP_MS} THEN elapsed END AS elapsed)
+                FROM (
+                    SELECT {keys}, ts{needed}, epoch_ms(ts) - lag(epoch_ms(ts)) OVER w AS elapsed{before}
+                    FROM ({raw})
+                    WINDOW w AS (PARTITION BY {keys} ORDER BY ts)
+                )
+            )
+            WHERE {where}
+        )
+        GROUP BY {keys}, step
+    """
+
+
+def values(quantities: Sequence[Quantity], relation: Relation, *, per_host: bool = False) -> str:
+    """Quantities of one scope, one row for each object and step, unknown where a metric is.
+
+    Columns: the object's keys, ``step``, then a DOUBLE for each quantity, by its name. A domain is one object
+    wherever it runs, unless ``per_host`` tells its hosts apart.
+    """
+    scope = quantities[0].scope
+    keys = object_keys(scope, per_host=per_host)
+    plan = _Plan(scope, keys)
+    columns = ", ".join(f'{plan.column(quantity.formula)} AS "{quantity.name}"' for quantity in quantities)
+    parts = plan.parts(relation)
+    using = ", ".join((*keys, "step"))
+    joined = f" FULL JOIN {{}} USING ({using})".join(["{}"] * len(parts)).format(*parts)
+    queries = ", ".join(f"{name} AS ({query})" for name, query in plan.queries(relation).items())
+    return f"WITH {queries} SELECT {using}, {columns} FROM {joined}"
+
+
+def object_keys(scope: Scope, *, per_host: bool = False) -> tuple[str, ...]:
+    """What tells the objects of an answer apart: a domain keeps its history when it moves to another host."""
+    return scope.keys if per_host or scope is Scope.HOST else scope.keys[1:]
+
+
+class _Plan:
+    """What one answer needs: leaves of its own scope, and totals over narrower ones."""
+
+    def __init__(self, scope: Scope, keys: tuple[str, ...]) -> None:
+        self._scope = scope
+        self._keys = keys
+        self._own: list[Rate | Gauge] = []
+        self._totals: dict[Scope, list[Expression]] = {}
+
+    def column(self, expression: Expression) -> str:
+        """An expression of the answer's own scope as SQL; notes what it needs."""
+        match expression:
+            case Total(inner, of):
+                position = _position(self._totals.setdefault(inner, []), of)
+                return f'"total_{inner.value}_{position}"'
+            case Combined(operator, left, right):
+                return _combined(operator, self.column(left), self.column(right))
+            case Rate() | Gauge():
+                _position(self._own, expression)
+                return _leaf_name(expression)
+        raise TypeError(f"BUG: {expression!r} is no expression of the catalogue")
+
+    def parts(self, relation: Relation) -> list[str]:
+        """The names of the queries to join."""
+        return [name for name in self.queries(relation) if not name.startswith("each_")]
+
+    def queries(self, relation: Relation) -> dict[str, str]:
+        """The common table expressions of the answer, in order."""
+        queries: dict[str, str] = {}
+        if self._own:
+            queries["own"] = _leaves(self._scope, self._keys, self._own, relation)
+        for inner, expressions in self._totals.items():
+            found = dict.fromkeys(leaf for of in expressions for _, leaf in leaves(of, inner))
+            keys = inner.keys if "host" in self._keys else inner.keys[1:]
+            queries[f"each_{inner.value}"] = _leaves(inner, keys, list(found), relation)
+            sums = ", ".join(
+                f'sum({_inner_column(of)}) AS "total_{inner.value}_{position}"'
+                for position, of in enumerate(expressions)
+            )
+            group = ", ".join((*self._keys, "step"))
+            queries[f"all_{inner.value}"] = f"SELECT {group}, {sums} FROM each_{inner.value} GROUP BY {group}"
+        return queries
+
+
+def _leaves(scope: Scope, keys: Sequence[str], wanted: Sequence[Rate | Gauge], relation: Relation) -> str:
+    """One row for each object and step: every wanted rate and average, in base units."""
+    metrics = [METRIC[scope, name] for name in dict.fromkeys(leaf.metric for leaf in wanted)]
+    columns = ", ".join(f"{_leaf(leaf, METRIC[scope, leaf.metric].scale)} AS {_leaf_name(leaf)}" for leaf in wanted)
+    group = ", ".join((*keys, "step"))
+    return f"SELECT {group}, {columns} FROM ({relation(scope, metrics)}) GROUP BY {group}"
+
+
+def _leaf(leaf: Rate | Gauge, scale: float) -> str:
+    name = leaf.metric
+    if isinstance(leaf, Rate):
+        return f'sum("{name}__increase") * {scale!r} / nullif(sum("{name}__seconds"), 0)'
+    return f'sum("{name}__sum") * {scale!r} / nullif(sum("{name}__count"), 0)'
+
+
+def _leaf_name(leaf: Rate | Gauge) -> str:
+    return f'"{"rate" if isinstance(leaf, Rate) else "mean"} {leaf.metric}"'
+
+
+def _inner_column(expression: Expression) -> str:
+    match expression:
+        case Combined(operator, left, right):
+            return _combined(operator, _inner_column(left), _inner_column(right))
+        case Rate() | Gauge():
+            return _leaf_name(expression)
+    raise TypeError(f"BUG: {expression!r} cannot stand inside a total")
+
+
+def _combined(operator: str, left: str, right: str) -> str:
+    match operator:
+        case "|":
+            return f"coalesce({left}, {right})"
+        case "/":
+            return f"({left} / nullif({right}, 0))"
+        case _:
+            return f"({left} {operator} {right})"
+
+
+def _position(known: list[_E], expression: _E) -> int:
+    """Where an expression stands in a list, put at its end where it is new."""
+    if expression not in known:
+        known.append(expression)
+    return known.index(expression)
