@@ -5,7 +5,7 @@ Source: the enumerations of ``libvirt-domain.h``, whose numbers are a stable int
 
 from __future__ import annotations
 
-STATES = ("unknown", "running", "blocked", "paused", "in shutdown", "shut off", "crashed", "suspended")
+STATES = ("unknown", "running", "idle", "paused", "in shutdown", "shut off", "crashed", "pmsuspended")
 """virDomainState."""
 
 ACTIVE_STATES = frozenset({1, 2, 3, 4, 7})

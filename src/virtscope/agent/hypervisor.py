@@ -9,13 +9,20 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
-import libvirt
 from defusedxml.ElementTree import fromstring
 
 from virtscope import codes
 from virtscope.agent.uri import ConnectionUri
 from virtscope.errors import HypervisorError, Unreachable
 from virtscope.sample import HostFacts, now_ms
+
+try:
+    import libvirt
+except ImportError as missing:
+    raise HypervisorError(
+        f"the libvirt library cannot be loaded: {missing}",
+        "Install libvirt's client library (Debian and Ubuntu: libvirt0), then libvirt-python.",
+    ) from None
 
 GROUPS = (
     libvirt.VIR_DOMAIN_STATS_STATE

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from virtscope.catalogue import Quantity, Scope
-from virtscope.sample import Batch
+from virtscope.sample import Batch, DomainFacts, HostFacts, Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class Latest:
     seconds: float | None
     """Between the two; None where there is only one yet."""
     values: Mapping[str, float | None]
+    states: Mapping[str, int | None]
+    """The codes of the newer sample: metrics of the kind STATE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,15 @@ class Summary:
     coverage: float
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Everything the records say of the present."""
+
+    hosts: tuple[HostFacts, ...]
+    domains: tuple[DomainFacts, ...]
+    links: tuple[Link, ...]
+
+
 class Store(Protocol):
     """What an adapter can do. Quantities of one call are of one scope."""
 
@@ -77,7 +88,7 @@ class Store(Protocol):
         """
 
     def latest(self, scope: Scope) -> list[Latest]:
-        """Every object that is in its host's newest sample, with all quantities of its scope."""
+        """Every object that is in its host's newest sample, with all quantities and states of its scope."""
 
     def series(self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> list[Series]:
         """The quantities of each object over a range; ``objects`` are UUIDs of hosts or domains, none means all."""

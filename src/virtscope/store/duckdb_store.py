@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from virtscope.catalogue import MAX_GAP_SECONDS, Metric, Quantity, Scope, quantities_of
+from virtscope.catalogue import MAX_GAP_SECONDS, Kind, Metric, Quantity, Scope, metrics_of, quantities_of
 from virtscope.sample import Batch, Sample
 from virtscope.store import Latest, Range, Series, Summary, arrow, quantity_sql
 from virtscope.store.archive import ROLLUP_STEP
@@ -45,7 +45,7 @@ class DuckdbStore:
         self._note_newest(samples)
 
     def latest(self, scope: Scope) -> list[Latest]:
-        """Every object that is in its host's newest sample, with all quantities of its scope."""
+        """Every object that is in its host's newest sample, with all quantities and states of its scope."""
         with self._guard:
             newest = dict(self._newest)
         if not newest:
@@ -54,6 +54,7 @@ class DuckdbStore:
         pairs = ", ".join(f"({quoted(host)}, {moment(time)})" for host, pair in newest.items() for time in pair)
         now = ", ".join(f"({quoted(host)}, {moment(max(pair))})" for host, pair in newest.items())
         quantities = quantities_of(scope)
+        codes = [metric for metric in metrics_of(scope) if metric.kind is Kind.STATE]
         with Snapshot(self._database) as snapshot:
 
             def relation(inner: Scope, metrics: Sequence[Metric]) -> str:
@@ -61,16 +62,28 @@ class DuckdbStore:
                 return quantity_sql.steps(inner, metrics, raw, "epoch_ms(ts)", where=f"(host, ts) IN ({now})")
 
             rows = snapshot.rows(quantity_sql.values(quantities, relation, per_host=True))
+            states = snapshot.rows(
+                snapshot.raw(scope, codes, min(times), max(times) + 1, where=f"(host, ts) IN ({now})")
+            )
         keys = scope.keys
+        known = {row[1 : len(keys) + 1]: row[len(keys) + 1 :] for row in states}
         return [
             Latest(
                 object=dict(zip(keys, row, strict=False)),
                 at=row[len(keys)],
                 seconds=_seconds(newest[row[0]]),
                 values={quantity.name: value for quantity, value in zip(quantities, row[len(keys) + 1 :], strict=True)},
+                states={
+                    metric.name: code for metric, code in zip(codes, known.get(row[: len(keys)], ()), strict=False)
+                },
             )
             for row in rows
         ]
+
+    def last_seen(self) -> dict[str, int]:
+        """When each host's newest sample was taken, Unix ms."""
+        with self._guard:
+            return {host: max(times) for host, times in self._newest.items()}
 
     def series(self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> list[Series]:
         """The quantities of each object over a range."""

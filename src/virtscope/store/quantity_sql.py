@@ -94,7 +94,7 @@ def values(quantities: Sequence[Quantity], relation: Relation, *, per_host: bool
     columns = ", ".join(f'{plan.column(quantity.formula)} AS "{quantity.name}"' for quantity in quantities)
     parts = plan.parts(relation)
     using = ", ".join((*keys, "step"))
-    joined = f" FULL JOIN {{}} USING ({using})".join(["{}"] * len(parts)).format(*parts)
+    joined = parts[0] + "".join(f" FULL JOIN {part} USING ({using})" for part in parts[1:])
     queries = ", ".join(f"{name} AS ({query})" for name, query in plan.queries(relation).items())
     return f"WITH {queries} SELECT {using}, {columns} FROM {joined}"
 

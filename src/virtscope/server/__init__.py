@@ -1,0 +1,1 @@
+"""The server: batches in, answers to people out."""

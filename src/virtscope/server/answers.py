@@ -1,0 +1,306 @@
+"""The shapes of the API's answers. Times are Unix seconds, figures base units, and null is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Figures: TypeAlias = dict[str, float | None]
+"""Quantities by name; ``/api/v1/quantities`` tells their units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """The server itself."""
+
+    version: str
+    started: float
+    now: float
+    commit: int
+    """Counts transactions since the start: what was asked before is still true while it stays the same."""
+    demo: bool
+    """Whether the hosts are a lab made for show."""
+    interval: float
+    """Seconds between two samples of a host."""
+    keep_days: int
+    """How long raw samples are kept."""
+    uris: list[str]
+    problem: str | None
+    """Why nothing can be stored at the moment."""
+    dropped: int
+    """Batches lost since the start, for want of a store."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityAnswer:
+    """What one figure means."""
+
+    name: str
+    scope: str
+    unit: str
+    label: str
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostDescription:
+    """A host as libvirt describes it."""
+
+    cpus: int | None
+    memory_bytes: int | None
+    cpu_model: str | None
+    hypervisor: str | None
+    libvirt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DomainCount:
+    """How many domains a host defines, and how many of them run."""
+
+    total: int
+    running: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostAnswer:
+    """A host, the state of the connection to it, and its figures."""
+
+    id: str
+    name: str
+    uri: str
+    state: str
+    """``up``, ``down`` or ``connecting``."""
+    since: float | None
+    reason: str | None
+    last_seen: float | None
+    interval: float
+    facts: HostDescription | None
+    domains: DomainCount
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class DomainDescription:
+    """What a domain's XML says of it."""
+
+    os_type: str | None
+    arch: str | None
+    machine: str | None
+    instance_name: str | None
+    flavor: str | None
+    project: str | None
+    owner: str | None
+    persistent: bool
+    problem: str | None
+    """Why the XML could not be read, where it could not."""
+
+
+@dataclass(frozen=True, slots=True)
+class DomainAnswer:
+    """A domain, where and in which state it is, and its figures."""
+
+    id: str
+    name: str
+    title: str | None
+    host: str
+    host_name: str
+    state: str
+    """As ``virsh list`` calls it."""
+    state_reason: str | None
+    stale: bool
+    """Whether its host is not up: state and figures are the last ones known."""
+    sampled: float | None
+    interval: float | None
+    """Seconds that the figures rest on; null before the second sample."""
+    facts: DomainDescription
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class VcpuAnswer:
+    """A vCPU of a domain."""
+
+    vcpu: int
+    figures: Figures
+
+
+@dataclass(frozen=True)
+class DiskAnswer:
+    """A disk of a domain: what its XML says, and its figures."""
+
+    target: str
+    device: str
+    type: str | None
+    source: str | None
+    bus: str | None
+    driver: str | None
+    format: str | None
+    cache: str | None
+    serial: str | None
+    readonly: bool
+    figures: Figures
+
+
+@dataclass(frozen=True)
+class NicAnswer:
+    """A network interface of a domain: what its XML says, and its figures as the guest sees them."""
+
+    mac: str
+    target: str
+    type: str | None
+    source: str | None
+    model: str | None
+    filter: str | None
+    filter_parameters: Mapping[str, str]
+    figures: Figures
+
+
+@dataclass(frozen=True)
+class Owned:
+    """Whose a device is."""
+
+    domain: str
+    domain_name: str
+    host: str
+    host_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnedDisk(DiskAnswer, Owned):
+    """A disk and its domain."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnedNic(NicAnswer, Owned):
+    """A network interface and its domain."""
+
+
+@dataclass(frozen=True, slots=True)
+class DomainDetail(DomainAnswer):
+    """A domain with its devices and its XML."""
+
+    vcpus: list[VcpuAnswer]
+    disks: list[DiskAnswer]
+    nics: list[NicAnswer]
+    xml: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostList:
+    """All hosts at one moment."""
+
+    at: float
+    commit: int
+    hosts: list[HostAnswer]
+
+
+@dataclass(frozen=True, slots=True)
+class DomainList:
+    """Domains at one moment."""
+
+    at: float
+    commit: int
+    domains: list[DomainAnswer]
+
+
+@dataclass(frozen=True, slots=True)
+class DiskList:
+    """Disks at one moment."""
+
+    at: float
+    commit: int
+    disks: list[OwnedDisk]
+
+
+@dataclass(frozen=True, slots=True)
+class NicList:
+    """Network interfaces at one moment."""
+
+    at: float
+    commit: int
+    nics: list[OwnedNic]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesItem:
+    """One quantity of one object, a value for each time."""
+
+    object: dict[str, str | int]
+    quantity: str
+    points: list[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesAnswer:
+    """Quantities over a range; ``times`` are the beginnings of the steps."""
+
+    start: float
+    end: float
+    step: float
+    times: list[float]
+    series: list[SeriesItem]
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryItem:
+    """One quantity of one object over a range, and how much data that rests on."""
+
+    object: dict[str, str | int]
+    quantity: str
+    average: float | None
+    maximum: float | None
+    percentiles: dict[str, float | None]
+    samples: int
+    """Steps that have a value."""
+    coverage: float
+    """Their share of all steps, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryAnswer:
+    """Quantities over a range, in few numbers."""
+
+    start: float
+    end: float
+    step: float
+    rows: list[SummaryItem]
+
+
+@dataclass(frozen=True, slots=True)
+class EventAnswer:
+    """Something that happened."""
+
+    at: float
+    host: str
+    host_name: str
+    domain: str | None
+    domain_name: str | None
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventList:
+    """Events, newest first."""
+
+    events: list[EventAnswer]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error, as RFC 9457 has it, with a hint what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether the server can do its work."""
+
+    status: str
+    reason: str | None = None

@@ -1,0 +1,276 @@
+"""The API's routes: parameters in, answers out. Everything is read-only."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from virtscope import __version__
+from virtscope.catalogue import QUANTITIES, Quantity, Scope
+from virtscope.sample import now_ms
+from virtscope.server import answers, parameters
+from virtscope.server.fleet import Fleet
+from virtscope.server.ingest import Ingest
+from virtscope.server.live import Live
+from virtscope.server.present import Present
+from virtscope.store import Range, Store
+from virtscope.store.records import Records
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the routes answer from."""
+
+    store: Store
+    records: Records
+    fleet: Fleet
+    present: Present
+    ingest: Ingest
+    live: Live
+    started: float
+    demo: bool
+    interval: float
+    keep_days: int
+    uris: tuple[str, ...]
+
+
+MOST_DEVICES = 64
+"""How many devices of one kind a domain is taken to have at most, when the size of an answer is foreseen."""
+
+ScopeName = Literal["host", "domain", "vcpu", "disk", "nic"]
+Moment = Annotated[float, Query(allow_inf_nan=False, ge=-1e10, le=1e10)]
+Name = Annotated[str, Query(max_length=300)]
+Names = Annotated[list[Annotated[str, Query(max_length=300)]], Query(max_length=1_000)]
+
+
+def router(services: Services) -> APIRouter:  # noqa: C901  # a list of routes, one after another
+    """All routes under ``/api/v1``."""
+    api = APIRouter(prefix="/api/v1")
+    present = services.present
+
+    def answering(model: Any, *errors: int) -> dict[str, Any]:
+        problem = {"model": answers.Problem, "content": {"application/problem+json": {}}}
+        return {"responses": {200: {"model": model}, **dict.fromkeys(errors, problem)}, "response_class": Response}
+
+    @api.get("/info", tags=["server"], **answering(answers.Info))
+    def info() -> Response:
+        """The server: version, settings, and what troubles it."""
+        return _json(
+            answers.Info(
+                version=__version__,
+                started=services.started,
+                now=time.time(),
+                commit=present.commit,
+                demo=services.demo,
+                interval=services.interval,
+                keep_days=services.keep_days,
+                uris=list(services.uris),
+                problem=services.ingest.problem,
+                dropped=services.ingest.dropped,
+            )
+        )
+
+    @api.get("/quantities", tags=["catalogue"], **answering(list[answers.QuantityAnswer]))
+    def quantities() -> Response:
+        """What every figure is called, means, and is measured in."""
+        return _json(
+            [
+                answers.QuantityAnswer(
+                    quantity.name, quantity.scope.value, quantity.unit.name.lower(), quantity.label, quantity.help
+                )
+                for quantity in QUANTITIES
+            ]
+        )
+
+    @api.get("/hosts", tags=["now"], **answering(answers.HostList, 304))
+    def hosts(request: Request) -> Response:
+        """Every host with the state of its connection and its newest figures."""
+        return _fresh(request, services, lambda: answers.HostList(present.at, present.commit, present.hosts()))
+
+    @api.get("/hosts/{name}", tags=["now"], **answering(answers.HostAnswer, 404, 409))
+    def host(name: str) -> Response:
+        """One host, by id or name."""
+        return _json(present.host(name))
+
+    @api.get("/domains", tags=["now"], **answering(answers.DomainList, 304, 404, 409, 422))
+    def domains(
+        request: Request, host: Name | None = None, state: Name | None = None, search: Name | None = None
+    ) -> Response:
+        """Domains with their newest figures; of one host, in one state, or with a word in their names."""
+
+        def found() -> answers.DomainList:
+            wanted = services.fleet.host(host).id if host else None
+            word = (search or "").casefold()
+            return answers.DomainList(
+                present.at,
+                present.commit,
+                [
+                    domain
+                    for domain in present.domains()
+                    if (wanted is None or domain.host == wanted)
+                    and (state is None or domain.state == state)
+                    and any(word in text.casefold() for text in _names(domain))
+                ],
+            )
+
+        return _fresh(request, services, found)
+
+    @api.get("/domains/{name}", tags=["now"], **answering(answers.DomainDetail, 404, 409))
+    def domain(name: str) -> Response:
+        """One domain, by UUID or name, with its vCPUs, disks, interfaces and XML."""
+        return _json(present.domain(name))
+
+    @api.get("/disks", tags=["now"], **answering(answers.DiskList, 304))
+    def disks(request: Request) -> Response:
+        """Every disk of every domain, with its newest figures."""
+        return _fresh(request, services, lambda: answers.DiskList(present.at, present.commit, present.disks()))
+
+    @api.get("/nics", tags=["now"], **answering(answers.NicList, 304))
+    def nics(request: Request) -> Response:
+        """Every network interface of every domain, with its newest figures."""
+        return _fresh(request, services, lambda: answers.NicList(present.at, present.commit, present.nics()))
+
+    @api.get("/series", tags=["history"], **answering(answers.SeriesAnswer, 404, 409, 413, 422))
+    def series(
+        scope: ScopeName,
+        quantity: Annotated[list[str], Query(min_length=1, max_length=100)],
+        object: Names = [],  # noqa: A002, B006  # the name is the API's; FastAPI copies the default
+        start: Moment = -3600,
+        end: Moment | None = None,
+        step: Annotated[float, Query(allow_inf_nan=False, ge=1, le=86_400)] | None = None,
+    ) -> Response:
+        """Quantities over a range of time, a value for each step: of these objects, or of all."""
+        wanted, chosen, over = _asked(services, scope, quantity, object, start, end, step)
+        found = services.store.series(chosen, wanted.owners, over)
+        return _json(
+            answers.SeriesAnswer(
+                over.start / 1000,
+                over.end / 1000,
+                over.step / 1000,
+                [at / 1000 for at in over.times],
+                [
+                    answers.SeriesItem(dict(item.object), item.quantity, list(item.values))
+                    for item in found
+                    if wanted.wants(dict(item.object))
+                ],
+            )
+        )
+
+    @api.get("/summary", tags=["history"], **answering(answers.SummaryAnswer, 404, 409, 413, 422))
+    def summary(
+        scope: ScopeName,
+        quantity: Annotated[list[str], Query(min_length=1, max_length=100)],
+        object: Names = [],  # noqa: A002, B006
+        start: Moment = -3600,
+        end: Moment | None = None,
+        step: Annotated[float, Query(allow_inf_nan=False, ge=1, le=86_400)] | None = None,
+        percentile: Annotated[
+            list[Annotated[float, Query(ge=0, le=100, allow_inf_nan=False)]], Query(max_length=20)
+        ] = [50, 95],  # noqa: B006
+    ) -> Response:
+        """Average, maximum and percentiles of the steps' values over a range, and how much data they rest on."""
+        wanted, chosen, over = _asked(services, scope, quantity, object, start, end, step)
+        found = services.store.summary(chosen, wanted.owners, over, percentile)
+        return _json(
+            answers.SummaryAnswer(
+                over.start / 1000,
+                over.end / 1000,
+                over.step / 1000,
+                [
+                    answers.SummaryItem(
+                        dict(item.object),
+                        item.quantity,
+                        item.average,
+                        item.maximum,
+                        {f"{rank:g}": value for rank, value in item.percentiles.items()},
+                        item.samples,
+                        item.coverage,
+                    )
+                    for item in found
+                    if wanted.wants(dict(item.object))
+                ],
+            )
+        )
+
+    @api.get("/events", tags=["history"], **answering(answers.EventList, 404, 409, 422))
+    def events(
+        since: Moment = -86_400,
+        until: Moment | None = None,
+        host: Name | None = None,
+        domain: Name | None = None,
+        limit: Annotated[int, Query(ge=1, le=10_000)] = 200,
+    ) -> Response:
+        """What happened, newest first; a negative ``since`` counts back from now."""
+        last = now_ms() + 1000 if until is None else int(until * 1000)
+        first = last + int(since * 1000) if since < 0 else int(since * 1000)
+        of_host = services.fleet.host(host).id if host else None
+        of_domain = services.fleet.domain(domain)[0].id if domain else None
+        found = services.records.events(max(first, 0), max(last, 0), of_host, of_domain, limit)
+        return _json(answers.EventList(present.events(found)))
+
+    @api.get("/live", tags=["now"], response_class=StreamingResponse, include_in_schema=False)
+    async def live() -> StreamingResponse:
+        """Server-sent events: ``tick`` at every commit, ``event`` for each event."""
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(services.live.stream(), media_type="text/event-stream", headers=headers)
+
+    return api
+
+
+def health(services: Services) -> APIRouter:
+    """Whether the process lives, and whether it can do its work."""
+    routes = APIRouter()
+
+    @routes.get("/healthz", tags=["server"], responses={200: {"model": answers.Health}}, response_class=Response)
+    def healthz() -> Response:
+        """The process answers."""
+        return _json(answers.Health("ok"))
+
+    @routes.get("/readyz", tags=["server"], responses={200: {"model": answers.Health}}, response_class=Response)
+    def readyz() -> Response:
+        """The store takes what the hosts send; 503 and the reason where it does not."""
+        if services.ingest.problem:
+            return _json(answers.Health("degraded", services.ingest.problem), status=503)
+        return _json(answers.Health("ok"))
+
+    return routes
+
+
+def _asked(
+    services: Services,
+    scope: str,
+    quantity: list[str],
+    names: list[str],
+    start: float,
+    end: float | None,
+    step: float | None,
+) -> tuple[parameters.Objects, list[Quantity], Range]:
+    of = Scope(scope)
+    chosen = parameters.quantities(of, quantity)
+    wanted = parameters.objects(of, names, services.fleet)
+    over = parameters.span(start, end, step, services.interval)
+    everything = len(services.present.latest(of))
+    parameters.limit(over, len(chosen), min(everything, len(names) * MOST_DEVICES) if names else everything)
+    return wanted, chosen, over
+
+
+def _names(domain: answers.DomainAnswer) -> list[str]:
+    names = (domain.name, domain.id, domain.title, domain.facts.instance_name, domain.facts.project)
+    return [name for name in names if name]
+
+
+def _fresh(request: Request, services: Services, answer: Any) -> Response:
+    """An answer that stays true until the next commit: whoever has it already is told so."""
+    tag = f'W/"{services.started:.3f}-{services.present.commit}"'
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers={"ETag": tag})
+    return _json(answer(), headers={"ETag": tag, "Cache-Control": "no-cache"})
+
+
+def _json(answer: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(answer), status, headers or {"Cache-Control": "no-store"}, "application/json")

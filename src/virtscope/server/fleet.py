@@ -1,0 +1,125 @@
+"""The fleet at this moment: which hosts and domains exist, in memory, kept up by every stored batch."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from virtscope.errors import Ambiguous, NotFound
+from virtscope.sample import Batch, DomainFacts, HostFacts, Link, LinkState
+from virtscope.store import Known
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A host and the connection to it."""
+
+    id: str
+    """Its UUID; ``uri-…`` where it was never reached, so that nobody knows its UUID yet."""
+    name: str
+    uri: str
+    link: Link
+    facts: HostFacts | None
+    last_seen: int | None
+    """Its newest sample, Unix ms."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether its figures are of now."""
+        return self.link.state is LinkState.UP
+
+
+class Fleet:
+    """The directory. Every method is safe to call from any thread."""
+
+    def __init__(self, uris: Iterable[str], known: Known, last_seen: dict[str, int]) -> None:
+        """Begin with what the store knows of these URIs; others' history stays in the store and is not shown."""
+        self._guard = threading.Lock()
+        self._links = {uri: Link(uri, LinkState.CONNECTING, since=0) for uri in uris}
+        self._hosts: dict[str, HostFacts] = {}
+        self._domains: dict[tuple[str, str], DomainFacts] = {}
+        self._last_seen = dict(last_seen)
+        for host in known.hosts:
+            if host.uri in self._links:
+                self._add_host(host)
+        for link in known.links:
+            if link.uri in self._links:
+                self._links[link.uri] = link
+        for domain in known.domains:
+            if domain.host in self._hosts:
+                self._domains[domain.host, domain.id] = domain
+
+    def apply(self, batches: Sequence[Batch]) -> None:
+        """Take in what batches say, once they are stored."""
+        with self._guard:
+            for batch in batches:
+                for host in batch.hosts:
+                    self._add_host(host)
+                for link in batch.links:
+                    self._links[link.uri] = link
+                for domain in batch.domains:
+                    self._domains[domain.host, domain.id] = domain
+                for gone in batch.gone:
+                    self._domains.pop((gone.host, gone.domain), None)
+                for sample in batch.samples:
+                    self._last_seen[sample.host] = max(sample.at, self._last_seen.get(sample.host, 0))
+
+    def hosts(self) -> list[Host]:
+        """Every host by name, those never reached under their URI."""
+        with self._guard:
+            owners = {facts.uri: facts for facts in self._hosts.values()}
+            found = [self._host(link, owners.get(uri)) for uri, link in self._links.items()]
+        return sorted(found, key=lambda host: (host.name, host.id))
+
+    def domains(self) -> list[DomainFacts]:
+        """Every domain of every host. One that two hosts define, as after a migration, is there twice."""
+        with self._guard:
+            return list(self._domains.values())
+
+    def host(self, name: str) -> Host:
+        """The host with this id, name or URI.
+
+        Raises:
+            NotFound: there is none.
+            Ambiguous: several hosts have this name.
+        """
+        hosts = self.hosts()
+        found = [host for host in hosts if name in (host.id, host.uri)] or [host for host in hosts if name == host.name]
+        if not found:
+            raise NotFound(f"no host {name!r}", "'virtscope list hosts' names them all.")
+        if len(found) > 1:
+            raise Ambiguous(f"{len(found)} hosts have the name {name!r}", "Use the host's id instead.")
+        return found[0]
+
+    def domain(self, name: str) -> list[DomainFacts]:
+        """The domain with this UUID or name: what each host that defines it says.
+
+        Raises:
+            NotFound: there is none.
+            Ambiguous: several domains have this name.
+        """
+        domains = self.domains()
+        found = [domain for domain in domains if domain.id == name] or [
+            domain for domain in domains if name in (domain.name, domain.instance_name)
+        ]
+        if not found:
+            raise NotFound(f"no domain {name!r}", "'virtscope list domains' names them all.")
+        if len({domain.id for domain in found}) > 1:
+            raise Ambiguous(f"{len(found)} domains have the name {name!r}", "Use the domain's UUID instead.")
+        return found
+
+    def _add_host(self, facts: HostFacts) -> None:
+        """A URI leads to one host: another that it led to before is not watched any more."""
+        for other in [known.id for known in self._hosts.values() if known.uri == facts.uri and known.id != facts.id]:
+            del self._hosts[other]
+            self._domains = {key: domain for key, domain in self._domains.items() if key[0] != other}
+        self._hosts[facts.id] = facts
+
+    def _host(self, link: Link, facts: HostFacts | None) -> Host:
+        if facts is None:
+            return Host(
+                f"uri-{hashlib.sha256(link.uri.encode()).hexdigest()[:12]}", link.uri, link.uri, link, None, None
+            )
+        return Host(facts.id, facts.name, link.uri, link, facts, self._last_seen.get(facts.id))

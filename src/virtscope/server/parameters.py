@@ -1,0 +1,113 @@
+"""What a request asks for, checked: quantities, objects, a range, within limits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from virtscope.catalogue import QUANTITY, Quantity, Scope
+from virtscope.errors import BadInput, NotFound, TooLarge
+from virtscope.server.fleet import Fleet
+from virtscope.store import Range
+
+LARGEST_ANSWER = 2_000_000
+"""Values in one answer."""
+MOST_STEPS = 20_000
+LONGEST_RANGE = 5 * 366 * 86_400
+"""Seconds."""
+_NICE_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 86_400)
+_POINTS = 300
+"""How many steps a range is cut into where nobody says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """The objects asked for: owners for the store to select, and of their devices only these."""
+
+    owners: Sequence[str]
+    """UUIDs of hosts or domains; none means all."""
+    devices: frozenset[tuple[str, str]]
+    """Owner and device; an owner without an entry has all of its devices in the answer."""
+
+    def wants(self, key: dict[str, str | int]) -> bool:
+        """Whether an object of the store's answer was asked for."""
+        if not self.devices:
+            return True
+        owner, *device = (str(part) for part in key.values())
+        narrowed = [wanted for of, wanted in self.devices if of == owner]
+        return not narrowed or any(wanted in device for wanted in narrowed)
+
+
+def quantities(scope: Scope, names: Sequence[str]) -> list[Quantity]:
+    """The quantities of these names.
+
+    Raises:
+        NotFound: a scope has no such quantity.
+    """
+    found = []
+    for name in dict.fromkeys(names):
+        if (scope, name) not in QUANTITY:
+            raise NotFound(f"no quantity {name!r} of a {scope.value}", "/api/v1/quantities lists them all.")
+        found.append(QUANTITY[scope, name])
+    return found
+
+
+def objects(scope: Scope, names: Sequence[str], fleet: Fleet) -> Objects:
+    """The objects of these names: ``host``, ``domain`` or ``domain/device``; ids and names will do.
+
+    Raises:
+        NotFound: there is no such host or domain.
+        Ambiguous: several have this name.
+    """
+    owners: dict[str, None] = {}
+    devices = set()
+    for name in names:
+        owner, _, device = name.partition("/") if scope not in (Scope.HOST, Scope.DOMAIN) else (name, "", "")
+        found = fleet.host(owner).id if scope is Scope.HOST else fleet.domain(owner)[0].id
+        owners[found] = None
+        if device:
+            devices.add((found, device))
+    return Objects(tuple(owners), frozenset(devices))
+
+
+def span(start: float, end: float | None, step: float | None, interval: float) -> Range:
+    """A range in whole steps. A negative start counts back from the end; a step that is not given suits the range.
+
+    Raises:
+        BadInput: it ends before it starts, or lies outside of what can be.
+        TooLarge: it has too many steps.
+    """
+    now = time.time()
+    finish = now if end is None else end
+    begin = finish + start if start < 0 else start
+    if not 0 <= begin < finish <= now + LONGEST_RANGE:
+        raise BadInput("start must lie before end, and both between 1970 and now", "Times are Unix seconds.")
+    if finish - begin > LONGEST_RANGE:
+        raise TooLarge(f"a range of {(finish - begin) / 86_400:.0f} days is too long", "Ask for 5 years at most.")
+    wanted = step if step is not None else max((finish - begin) / _POINTS, 2 * interval)
+    width = round(wanted * 1000) if step is not None else _nice(wanted) * 1000
+    first, last = int(begin * 1000) // width * width, -(-int(finish * 1000) // width) * width
+    if (last - first) // width > MOST_STEPS:
+        raise TooLarge(
+            f"{(last - first) // width:,} steps are too many", f"Choose a longer step: {MOST_STEPS:,} steps at most."
+        )
+    return Range(first, last, width)
+
+
+def limit(over: Range, quantities: int, objects: int) -> None:
+    """Refuse an answer beyond the limit.
+
+    Raises:
+        TooLarge: it would have too many values.
+    """
+    values = len(over.times) * quantities * objects
+    if values > LARGEST_ANSWER:
+        raise TooLarge(
+            f"the answer would have {values:,} values, {LARGEST_ANSWER:,} are the most",
+            "Ask for fewer objects, a shorter range or a longer step.",
+        )
+
+
+def _nice(seconds: float) -> int:
+    return next((nice for nice in _NICE_STEPS if nice >= seconds), _NICE_STEPS[-1])

@@ -1,0 +1,56 @@
+"""Errors as ``application/problem+json`` (RFC 9457): what happened, and a hint what to do."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from virtscope.errors import Ambiguous, BadInput, NotFound, StoreError, TooLarge, VirtscopeError
+from virtscope.server.answers import Problem
+
+log = logging.getLogger(__name__)
+
+_STATUS: tuple[tuple[type[VirtscopeError], int], ...] = (
+    (TooLarge, 413),
+    (BadInput, 422),
+    (NotFound, 404),
+    (Ambiguous, 409),
+    (StoreError, 503),
+)
+
+
+def install(app: FastAPI) -> None:
+    """Make the application answer every error so."""
+
+    @app.exception_handler(VirtscopeError)
+    def ours(_request: Request, error: VirtscopeError) -> Response:
+        status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+        return problem(status, str(error), error.hint)
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(_request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:]) or "request"
+        return problem(422, f"{where}: {first['msg']}", "The page /api/v1/docs describes every parameter.")
+
+    @app.exception_handler(HTTPException)
+    def refused(_request: Request, error: HTTPException) -> Response:
+        answer = problem(error.status_code, str(error.detail))
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(Exception)
+    def unexpected(request: Request, error: Exception) -> Response:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return problem(500, "the server failed to answer", "Its log says more; please report it.")
+
+
+def problem(status: int, detail: str, hint: str = "") -> Response:
+    """One problem as a response."""
+    body = Problem("about:blank", HTTPStatus(status).phrase, status, detail, hint)
+    return Response(msgspec.json.encode(body), status, media_type="application/problem+json")

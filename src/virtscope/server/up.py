@@ -1,0 +1,141 @@
+"""``virtscope up``: server and collectors in one process."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from virtscope.agent import collector
+from virtscope.agent.uri import ConnectionUri
+from virtscope.errors import BadInput
+from virtscope.server.api import Services
+from virtscope.server.app import application
+from virtscope.server.fleet import Fleet
+from virtscope.server.ingest import Committed, Ingest
+from virtscope.server.live import Live
+from virtscope.server.present import Present
+from virtscope.store.archive import Archive, Retention
+from virtscope.store.database import Database
+from virtscope.store.duckdb_store import DuckdbStore
+from virtscope.store.records import Records
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one ``virtscope up`` does."""
+
+    uris: Sequence[ConnectionUri]
+    listen: tuple[str, int]
+    """Address and port; port 0 is any that is free."""
+    data: Path
+    interval: float
+    """Seconds between two samples."""
+    keep_days: int
+    demo: bool
+
+
+def run(settings: Settings, ready: Callable[[str], None]) -> None:
+    """Serve until told to stop (SIGINT, SIGTERM); ``ready`` hears the page's address.
+
+    Raises:
+        BadInput: the address cannot be listened on.
+        StoreError: the data folder cannot be used.
+    """
+    listener = _listen(*settings.listen)
+    database = Database(settings.data)
+    try:
+        _serve(settings, database, listener, ready)
+    finally:
+        listener.close()
+        database.close()
+
+
+def _serve(settings: Settings, database: Database, listener: socket.socket, ready: Callable[[str], None]) -> None:
+    records = Records(database)
+    store = DuckdbStore(database, records)
+    archive = Archive(database, Retention(raw_days=settings.keep_days))
+    fleet = Fleet([uri.text for uri in settings.uris], records.known(), store.last_seen())
+    present = Present(store, fleet)
+    live = Live()
+
+    def committed(commit: Committed) -> None:
+        fleet.apply(commit.batches)
+        present.committed(commit.number, commit.at)
+        events = present.events(event for batch in commit.batches for event in batch.events)
+        live.tell(commit.at / 1000, commit.number, events)
+
+    ingest = Ingest(store, committed, archive.run)
+    app = application(
+        Services(
+            store=store,
+            records=records,
+            fleet=fleet,
+            present=present,
+            ingest=ingest,
+            live=live,
+            started=time.time(),
+            demo=settings.demo,
+            interval=settings.interval,
+            keep_days=settings.keep_days,
+            uris=tuple(uri.text for uri in settings.uris),
+        )
+    )
+    server = _Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5), live)
+    stop = collector.watch(list(settings.uris), ingest, settings.interval)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        ready(_address(listener))
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        log.debug("told to stop")
+    finally:
+        stop()
+        ingest.stop()
+
+
+class _Server(uvicorn.Server):
+    """Ends the live streams first: uvicorn waits for what is open before it stops."""
+
+    def __init__(self, config: uvicorn.Config, live: Live) -> None:
+        super().__init__(config)
+        self._live = live
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._live.close()
+        await super().shutdown(sockets)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(512)
+    except socket.gaierror:
+        raise BadInput(f"cannot listen on {host}:{port}: no such address", "Example: --listen 127.0.0.1:8420") from None
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise BadInput(
+                f"cannot listen on {host}:{port}: the port is in use",
+                "Another virtscope may run already. Choose another port: --listen 127.0.0.1:8421",
+            ) from None
+        raise BadInput(
+            f"cannot listen on {host}:{port}: {error.strerror}", "Example: --listen 127.0.0.1:8420"
+        ) from None
+    return listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
