@@ -55,7 +55,8 @@ def router(services: Services) -> APIRouter:  # noqa: C901  # a list of routes, 
 
     def answering(model: Any, *errors: int) -> dict[str, Any]:
         problem = {"model": answers.Problem, "content": {"application/problem+json": {}}}
-        return {"responses": {200: {"model": model}, **dict.fromkeys(errors, problem)}, "response_class": Response}
+        described = {status: {"description": "Not Modified"} if status == 304 else problem for status in errors}
+        return {"responses": {200: {"model": model}, **described}, "response_class": Response}
 
     @api.get("/info", tags=["server"], **answering(answers.Info))
     def info() -> Response:

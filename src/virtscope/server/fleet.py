@@ -119,7 +119,6 @@ class Fleet:
 
     def _host(self, link: Link, facts: HostFacts | None) -> Host:
         if facts is None:
-            return Host(
-                f"uri-{hashlib.sha256(link.uri.encode()).hexdigest()[:12]}", link.uri, link.uri, link, None, None
-            )
+            name = f"uri-{hashlib.sha256(link.uri.encode()).hexdigest()[:12]}"
+            return Host(name, link.uri, link.uri, link, None, None)
         return Host(facts.id, facts.name, link.uri, link, facts, self._last_seen.get(facts.id))

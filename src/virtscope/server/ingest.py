@@ -130,7 +130,7 @@ class Ingest:
     def _refused(self, batches: list[Batch], error: StoreError) -> None:
         """Keep the batches for another try, in a while."""
         if self._problem is None:
-            log.error("%s %s", error, error.hint)
+            log.warning("%s %s", error, error.hint)
         self._problem = str(error)
         with self._changed:
             self._queue.extendleft(reversed(batches))
@@ -143,7 +143,7 @@ class Ingest:
         try:
             self._maintain(now_ms())
         except StoreError as error:
-            log.error("%s %s", error, error.hint)
+            log.warning("%s %s", error, error.hint)
 
 
 def _believable(batch: Batch) -> Batch:

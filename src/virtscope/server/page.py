@@ -20,7 +20,7 @@ HEADERS = {
 }
 _NOT_BUILT = """<!doctype html><html lang="en"><title>virtscope</title>
 <h1>The page is not built</h1><p>Run <code>./dev build</code> in the checkout, then load this again.
-The <a href="/api/v1/docs">API</a> works meanwhile.</p></html>"""
+The <a href="/api/v1/openapi.json">API</a> works meanwhile.</p></html>"""
 
 
 def install(app: FastAPI, folder: Path = FOLDER) -> None:
@@ -35,7 +35,7 @@ def install(app: FastAPI, folder: Path = FOLDER) -> None:
         if path in files and path != "index.html":
             return FileResponse(files[path], headers=HEADERS)
         if path.startswith("api/") or "text/html" not in request.headers.get("accept", "text/html"):
-            return problem(404, f"there is no /{path}", "The page /api/v1/docs lists what there is.")
+            return problem(404, f"there is no /{path}", "/api/v1/openapi.json lists what there is.")
         if "index.html" not in files:
             return HTMLResponse(_NOT_BUILT, status_code=503)
         return FileResponse(files["index.html"], headers=HEADERS)

@@ -132,8 +132,9 @@ class Present:
             reason=host.link.reason,
             last_seen=None if host.last_seen is None else host.last_seen / 1000,
             interval=host.link.interval,
-            facts=facts
-            and answers.HostDescription(
+            facts=None
+            if facts is None
+            else answers.HostDescription(
                 facts.cpus, facts.memory_bytes, facts.cpu_model, facts.hypervisor, facts.libvirt
             ),
             domains=counts.get(host.id, answers.DomainCount(0, 0)),
@@ -184,7 +185,7 @@ class Present:
             figures=self._figures(Scope.DOMAIN, facts.host, facts.id),
         )
 
-    def _owners(self) -> list[tuple[DomainFacts, dict[str, str]]]:
+    def _owners(self) -> list[tuple[DomainFacts, dict[str, Any]]]:
         """Every domain's facts, with what its devices say of their owner."""
         facts = {(domain.host, domain.id): domain for domain in self._fleet.domains()}
         return [

@@ -36,7 +36,7 @@ def install(app: FastAPI) -> None:
     def invalid(_request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:]) or "request"
-        return problem(422, f"{where}: {first['msg']}", "The page /api/v1/docs describes every parameter.")
+        return problem(422, f"{where}: {first['msg']}", "/api/v1/openapi.json describes every parameter.")
 
     @app.exception_handler(HTTPException)
     def refused(_request: Request, error: HTTPException) -> Response:
