@@ -16,6 +16,7 @@ from virtscope.catalogue import (
     Combined,
     Expression,
     Gauge,
+    Kind,
     Rate,
     Scope,
     Total,
@@ -35,6 +36,8 @@ class Figures:
     """The object: host, domain, and the device's own keys."""
     values: Mapping[str, float | None]
     """Every quantity of the scope by name, in base units; None where it is not known."""
+    states: Mapping[str, int | None]
+    """The codes of the newer sample: metrics of the kind STATE."""
 
 
 def increase(previous: int, current: int) -> int:
@@ -60,12 +63,14 @@ class Interval:
     def figures(self, scope: Scope) -> list[Figures]:
         """Every object of the scope that is in the newer sample, with its quantities."""
         quantities = quantities_of(scope)
+        states = [(at, metric.name) for at, metric in enumerate(metrics_of(scope)) if metric.kind is Kind.STATE]
         return [
             Figures(
                 key={"host": self.current.host, **dict(zip(scope.keys[1:], key, strict=True))},
                 values={quantity.name: self._value(quantity.formula, scope, key) for quantity in quantities},
+                states={name: values[at] for at, name in states},
             )
-            for key in self._now.get(scope, {})
+            for key, values in self._now.get(scope, {}).items()
         ]
 
     def _value(self, expression: Expression, scope: Scope, key: Key) -> float | None:

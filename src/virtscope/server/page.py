@@ -34,8 +34,13 @@ def install(app: FastAPI, folder: Path = FOLDER) -> None:
         """A file of the page, or the page itself, which finds its way by the path."""
         if path in files and path != "index.html":
             return FileResponse(files[path], headers=HEADERS)
-        if path.startswith("api/") or "text/html" not in request.headers.get("accept", "text/html"):
+        if path.startswith("api/") or not _accepts_html(request):
             return problem(404, f"there is no /{path}", "/api/v1/openapi.json lists what there is.")
         if "index.html" not in files:
             return HTMLResponse(_NOT_BUILT, status_code=503)
         return FileResponse(files["index.html"], headers=HEADERS)
+
+
+def _accepts_html(request: Request) -> bool:
+    accepted = request.headers.get("accept", "*/*")
+    return "text/html" in accepted or "*/*" in accepted

@@ -1,0 +1,134 @@
+"""Which columns a list has: what they are called, where their value is, and how it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from virtscope.cli import text
+from virtscope.cli.source import Item
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a list."""
+
+    title: str
+    value: Callable[[Item], Any]
+    """The value itself, in base units."""
+    shown: Callable[[Any], str] = text.plain
+    wide: bool = False
+    """Shown only by ``-o wide`` (and by every format for machines)."""
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the column is aligned to the right."""
+        return self.shown is not text.plain
+
+
+def _at(*path: str) -> Callable[[Item], Any]:
+    """The value at a path into nested objects; None where it ends early."""
+
+    def value(item: Item) -> Any:
+        found: Any = item
+        for name in path:
+            found = found.get(name) if found is not None else None
+        return found
+
+    return value
+
+
+def _figure(name: str) -> Callable[[Item], Any]:
+    return _at("figures", name)
+
+
+def _bytes_total(first: str, second: str) -> Callable[[Item], Any]:
+    def value(item: Item) -> Any:
+        found = [item["figures"].get(name) for name in (first, second)]
+        known = [figure for figure in found if figure is not None]
+        return sum(known) if known else None
+
+    return value
+
+
+def _state(item: Item) -> str:
+    state = f"{item['state']}" + (f" ({item['state_reason']})" if item.get("state_reason") == "crashed" else "")
+    return f"{state}, stale" if item.get("stale") else state
+
+
+_DOMAIN = Column("DOMAIN", _at("domain_name"))
+_HOST = Column("HOST", _at("host_name"))
+
+HOSTS = (
+    Column("NAME", _at("name")),
+    Column("STATE", _at("state")),
+    Column("CPUS", _at("facts", "cpus"), text.number),
+    Column("CPU", _figure("cpu_ratio"), text.ratio),
+    Column("MEMORY", _at("facts", "memory_bytes"), text.size),
+    Column("USED", _figure("memory_used_ratio"), text.ratio),
+    Column("LOAD", _figure("load1"), text.number),
+    Column("RUNNING", _at("domains", "running"), text.number),
+    Column("DOMAINS", _at("domains", "total"), text.number),
+    Column("VCPU/CPU", _figure("vcpu_overcommit"), text.cores, wide=True),
+    Column("STEAL", _figure("steal_cores"), text.cores, wide=True),
+    Column("SEEN", _at("last_seen"), text.ago, wide=True),
+    Column("HYPERVISOR", _at("facts", "hypervisor"), wide=True),
+    Column("ID", _at("id"), wide=True),
+    Column("URI", _at("uri"), wide=True),
+    Column("REASON", _at("reason")),
+)
+DOMAINS = (
+    Column("NAME", _at("name")),
+    Column("STATE", _state),
+    _HOST,
+    Column("VCPUS", _figure("vcpus"), text.number),
+    Column("CPU", _figure("cpu_ratio"), text.ratio),
+    Column("CORES", _figure("cpu_cores"), text.cores),
+    Column("STEAL", _figure("steal_ratio"), text.ratio),
+    Column("MEMORY", _figure("memory_current"), text.size),
+    Column("USED", _figure("memory_used_ratio"), text.ratio),
+    Column("READ", _figure("disk_read"), text.rate),
+    Column("WRITE", _figure("disk_write"), text.rate),
+    Column("NET IN", _figure("net_receive"), text.rate),
+    Column("NET OUT", _figure("net_transmit"), text.rate),
+    Column("ERRORS", _bytes_total("net_receive_errors", "net_transmit_errors"), text.number, wide=True),
+    Column("DROPS", _bytes_total("net_receive_drops", "net_transmit_drops"), text.number, wide=True),
+    Column("INSTANCE", _at("facts", "instance_name"), wide=True),
+    Column("FLAVOR", _at("facts", "flavor"), wide=True),
+    Column("PROJECT", _at("facts", "project"), wide=True),
+    Column("ID", _at("id"), wide=True),
+)
+DISKS = (
+    _DOMAIN,
+    Column("TARGET", _at("target")),
+    Column("READ", _figure("read"), text.rate),
+    Column("WRITE", _figure("write"), text.rate),
+    Column("READS", _figure("read_requests"), text.number),
+    Column("WRITES", _figure("write_requests"), text.number),
+    Column("R LATENCY", _figure("read_latency"), text.duration),
+    Column("W LATENCY", _figure("write_latency"), text.duration),
+    Column("CAPACITY", _figure("capacity"), text.size),
+    Column("ALLOCATED", _figure("allocation"), text.size),
+    Column("BUS", _at("bus"), wide=True),
+    Column("FORMAT", _at("format"), wide=True),
+    Column("CACHE", _at("cache"), wide=True),
+    Column("SOURCE", _at("source"), wide=True),
+    Column("HOST", _at("host_name"), wide=True),
+)
+NICS = (
+    _DOMAIN,
+    Column("MAC", _at("mac")),
+    Column("TARGET", _at("target")),
+    Column("SOURCE", _at("source")),
+    Column("FILTER", _at("filter")),
+    Column("IN", _figure("receive"), text.rate),
+    Column("OUT", _figure("transmit"), text.rate),
+    Column("PKTS IN", _figure("receive_packets"), text.number),
+    Column("PKTS OUT", _figure("transmit_packets"), text.number),
+    Column("ERRORS", _bytes_total("receive_errors", "transmit_errors"), text.number),
+    Column("DROPS", _bytes_total("receive_drops", "transmit_drops"), text.number),
+    Column("TYPE", _at("type"), wide=True),
+    Column("MODEL", _at("model"), wide=True),
+    Column("HOST", _at("host_name"), wide=True),
+)

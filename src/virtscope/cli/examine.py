@@ -1,0 +1,117 @@
+"""``virtscope doctor``: what works, what does not, and how to mend it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from virtscope.agent import uri
+from virtscope.cli.source import Server
+from virtscope.cli.text import plain, size
+from virtscope.errors import VirtscopeError
+
+LEAST_SPACE = 1024**3
+"""Bytes that the data folder's disk should have free."""
+CONNECT_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at."""
+
+    subject: str
+    good: bool | None
+    """None where it is missing but not needed."""
+    detail: str
+    remedy: str = ""
+
+
+def run(console: Console, uris: list[str], server: str, data: Path) -> int:
+    """Look at everything; the exit status is 1 where something needed does not work."""
+    bad = False
+    for finding in examine(uris, server, data):
+        mark, style = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("!", "yellow")}[finding.good]
+        console.print(Text.assemble((f"{mark} ", style), (f"{finding.subject}: ", "bold"), plain(finding.detail)))
+        if finding.remedy and not finding.good:
+            console.print(Text(f"    → {finding.remedy}"))
+        bad = bad or finding.good is False
+    return int(bad)
+
+
+def examine(uris: list[str], server: str, data: Path) -> Iterator[Finding]:
+    """One finding after another."""
+    yield Finding("Python", True, sys.version.split()[0])
+    yield _guarded("libvirt library", _library)
+    for text in uris:
+        yield _guarded(text, lambda text=text: _hypervisor(text))  # type: ignore[misc]
+    yield _pressure()
+    yield _extra("server", ("duckdb", "fastapi", "pyarrow", "uvicorn"))
+    yield _folder(data)
+    try:
+        info = Server(server).get("info")
+        yield Finding("server", True, f"virtscope {info['version']} answers at {server}")
+    except VirtscopeError as error:
+        yield Finding("server", None, str(error), "Only needed for commands without --connect: 'virtscope up'.")
+
+
+def _guarded(subject: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(plain(subject), True, look())
+    except VirtscopeError as error:
+        return Finding(plain(subject), False, str(error), error.hint)
+
+
+def _library() -> str:
+    from virtscope.agent import hypervisor
+
+    return f"version {hypervisor.library_version()}"
+
+
+def _hypervisor(text: str) -> str:
+    from virtscope.agent.hypervisor import Hypervisor
+    from virtscope.agent.lane import Lane
+
+    parsed = uri.parse(text)
+    lane = Lane(text)
+    connection = lane.call(lambda: Hypervisor(parsed, lambda _event: None), CONNECT_SECONDS)
+    host = lane.call(connection.facts, CONNECT_SECONDS)
+    domains = lane.call(connection.domain_stats, CONNECT_SECONDS)
+    with suppress(VirtscopeError):
+        lane.call(connection.close, 1.0)
+    return f"{host.name}, {host.hypervisor}, libvirt {host.libvirt}, {len(domains)} domains"
+
+
+def _pressure() -> Finding:
+    if Path("/proc/pressure/cpu").exists():
+        return Finding("pressure", True, "/proc/pressure can be read")
+    return Finding("pressure", None, "this kernel keeps no pressure figures", "Boot with psi=1 to have them.")
+
+
+def _extra(name: str, libraries: tuple[str, ...]) -> Finding:
+    missing = []
+    for library in libraries:
+        try:
+            importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(library)
+    if missing:
+        remedy = f"Only needed for 'virtscope up': pip install 'virtscope[{name}]'"
+        return Finding(f"{name} libraries", None, f"missing: {', '.join(missing)}", remedy)
+    return Finding(f"{name} libraries", True, ", ".join(libraries))
+
+
+def _folder(data: Path) -> Finding:
+    existing = next(folder for folder in (data, *data.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    detail = f"{data}, {size(free)} free"
+    if free < LEAST_SPACE:
+        return Finding("data folder", False, detail, "Make room, or choose another folder with --data.")
+    return Finding("data folder", True, detail)

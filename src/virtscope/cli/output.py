@@ -1,0 +1,136 @@
+"""The output formats: one function each, from items to text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+import yaml
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from virtscope.cli import text
+from virtscope.cli.columns import Column
+from virtscope.cli.source import Item
+
+
+class Format(StrEnum):
+    """How a list is written."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+    CSV = "csv"
+    NAME = "name"
+
+
+STATE_STYLES = {
+    "up": "green",
+    "running": "green",
+    "idle": "green",
+    "paused": "yellow",
+    "pmsuspended": "yellow",
+    "in shutdown": "yellow",
+    "connecting": "yellow",
+    "shut off": "dim",
+    "down": "bold red",
+    "crashed": "bold red",
+}
+
+
+def write(console: Console, items: Sequence[Item], columns: Sequence[Column], form: Format) -> None:
+    """Write a list in a format."""
+    match form:
+        case Format.TABLE | Format.WIDE:
+            console.print(table(items, columns, wide=form is Format.WIDE))
+        case Format.JSON:
+            console.file.write(json.dumps(items, indent=2, ensure_ascii=True) + "\n")
+        case Format.YAML:
+            yaml.safe_dump(list(items), console.file, sort_keys=False, allow_unicode=False)
+        case Format.CSV:
+            console.file.write(_csv(items, columns))
+        case Format.NAME:
+            names = [columns[0].value(item) for item in items]
+            console.file.write("".join(f"{text.plain(name)}\n" for name in names))
+
+
+def write_one(console: Console, item: Item, shown: RenderableType, form: Format) -> None:
+    """Write one object in a format; ``shown`` is how it looks to people."""
+    match form:
+        case Format.JSON:
+            console.file.write(json.dumps(item, indent=2, ensure_ascii=True) + "\n")
+        case Format.YAML:
+            yaml.safe_dump(item, console.file, sort_keys=False, allow_unicode=False)
+        case Format.NAME:
+            console.file.write(f"{text.plain(item['name'])}\n")
+        case Format.CSV:
+            figures = [{"quantity": name, "value": value} for name, value in item["figures"].items()]
+            console.file.write(
+                _csv(figures, (Column("QUANTITY", lambda f: f["quantity"]), Column("VALUE", lambda f: f["value"])))
+            )
+        case _:
+            console.print(shown)
+
+
+def table(items: Sequence[Item], columns: Sequence[Column], *, wide: bool) -> RenderableType:
+    """A list as a table; a column of which nothing is known is left out unless it is wide."""
+    if not items:
+        return Text("nothing there", style="dim")
+    chosen = [
+        column
+        for column in columns
+        if wide or (not column.wide and any(column.value(item) not in (None, "") for item in items))
+    ]
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in chosen:
+        drawn.add_column(
+            column.title, justify="right" if column.is_number else "left", no_wrap=column.title != "REASON"
+        )
+    for item in items:
+        drawn.add_row(*(_cell(column, column.value(item)) for column in chosen))
+    return drawn
+
+
+def details(pairs: Sequence[tuple[str, str]]) -> Table:
+    """Names and values, one pair a line."""
+    drawn = Table(box=None, show_header=False, pad_edge=False)
+    drawn.add_column(style="dim", no_wrap=True)
+    drawn.add_column()
+    for name, value in pairs:
+        drawn.add_row(Text(name), Text(value))
+    return drawn
+
+
+def sections(*parts: tuple[str, RenderableType]) -> Group:
+    """Titled parts, one below the other."""
+    return Group(*(line for title, part in parts for line in (Text(title, style="bold"), part, Text(""))))
+
+
+def _cell(column: Column, value: Any) -> Text:
+    shown = text.UNKNOWN if value is None or value == "" else column.shown(value)
+    style = STATE_STYLES.get(str(value).partition(",")[0], "") if column.title == "STATE" else ""
+    return Text(shown, style=style or ("dim" if shown == text.UNKNOWN else ""))
+
+
+def _csv(items: Sequence[Item], columns: Sequence[Column]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(column.title.lower().replace(" ", "_") for column in columns)
+    for item in items:
+        writer.writerow(_harmless(column.value(item)) for column in columns)
+    return stream.getvalue()
+
+
+def _harmless(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula, and no terminal for a command."""
+    if not isinstance(value, str):
+        return value
+    shown = text.plain(value)
+    return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown

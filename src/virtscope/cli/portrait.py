@@ -1,0 +1,94 @@
+"""One host or domain, with everything known of it, for people to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from virtscope.catalogue import QUANTITY, Scope, Unit
+from virtscope.cli import columns, output, text
+from virtscope.cli.source import Item
+
+_SHOWN: dict[Unit, Callable[[float | None], str]] = {
+    Unit.SECONDS: text.duration,
+    Unit.BYTES: text.size,
+    Unit.COUNT: text.number,
+    Unit.RATIO: text.ratio,
+    Unit.CORES: text.cores,
+    Unit.BYTES_PER_SECOND: text.rate,
+    Unit.PER_SECOND: text.per_second,
+}
+
+
+def host(item: Item, domains: Sequence[Item]) -> RenderableType:
+    """A host: what it is, its figures, its domains."""
+    facts = item["facts"] or {}
+    about = {
+        "Name": item["name"],
+        "Id": item["id"],
+        "URI": item["uri"],
+        "State": item["state"],
+        "Since": text.ago(item["since"]),
+        "Reason": item["reason"],
+        "Seen": text.ago(item["last_seen"]),
+        "CPU": f"{facts['cpus']} x {facts['cpu_model']}" if facts else None,
+        "Memory": text.size(facts.get("memory_bytes")),
+        "Hypervisor": facts.get("hypervisor"),
+        "libvirt": facts.get("libvirt"),
+    }
+    return output.sections(
+        ("Host", _about(about)),
+        ("Figures", _figures(Scope.HOST, item)),
+        (f"Domains ({len(domains)})", output.table(domains, columns.DOMAINS, wide=False)),
+    )
+
+
+def domain(item: Item) -> RenderableType:
+    """A domain: what it is, its figures, its devices."""
+    facts = item["facts"]
+    reason = f" ({item['state_reason']})" if item["state_reason"] else ""
+    about = {
+        "Name": item["name"],
+        "Id": item["id"],
+        "Title": item["title"],
+        "Host": item["host_name"],
+        "State": f"{item['state']}{reason}" + (", stale: its host is not up" if item["stale"] else ""),
+        "Figures": text.ago(item["sampled"]),
+        "Instance": facts["instance_name"],
+        "Flavor": facts["flavor"],
+        "Project": facts["project"],
+        "Owner": facts["owner"],
+        "Machine": " ".join(facts[name] for name in ("os_type", "arch", "machine") if facts[name]),
+        "Problem": facts["problem"],
+    }
+    return output.sections(
+        ("Domain", _about(about)),
+        ("Figures", _figures(Scope.DOMAIN, item)),
+        (f"vCPUs ({len(item['vcpus'])})", output.table(item["vcpus"], _VCPUS, wide=False)),
+        (f"Disks ({len(item['disks'])})", output.table(item["disks"], columns.DISKS[1:], wide=False)),
+        (f"Interfaces ({len(item['nics'])})", output.table(item["nics"], columns.NICS[1:], wide=False)),
+    )
+
+
+_VCPUS = (
+    columns.Column("VCPU", lambda vcpu: vcpu["vcpu"]),
+    columns.Column("CPU", lambda vcpu: vcpu["figures"].get("usage"), text.ratio),
+    columns.Column("STEAL", lambda vcpu: vcpu["figures"].get("steal"), text.ratio),
+    columns.Column("I/O WAIT", lambda vcpu: vcpu["figures"].get("wait"), text.ratio),
+)
+
+
+def _about(facts: dict[str, str | None]) -> Table:
+    return output.details([(name, text.plain(value)) for name, value in facts.items() if value])
+
+
+def _figures(scope: Scope, item: Item) -> Table:
+    """Every figure that is known, under its label."""
+    known = [
+        (QUANTITY[scope, name], value)
+        for name, value in item["figures"].items()
+        if value is not None and (scope, name) in QUANTITY
+    ]
+    return output.details([(quantity.label, _SHOWN[quantity.unit](value)) for quantity, value in known])

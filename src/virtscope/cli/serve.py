@@ -1,0 +1,75 @@
+"""``virtscope up`` on the command line: settings checked, and said what goes on."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+from pathlib import Path
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.text import Text
+
+from virtscope import __version__
+from virtscope.cli.text import plain
+from virtscope.errors import BadInput, VirtscopeError
+
+
+def default_data_folder() -> Path:
+    """Where samples are kept unless told otherwise: the user's state folder (XDG)."""
+    state = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(state) if state.startswith("/") else Path.home() / ".local/state") / "virtscope"
+
+
+def serve(*, uris: list[str], listen: str, data: Path, interval: float, keep_days: int, demo: bool) -> None:
+    """Run server and collectors until told to stop.
+
+    Raises:
+        BadInput: a URI or the address makes no sense, or the port is in use.
+        StoreError: the data folder cannot be used.
+        VirtscopeError: the server's libraries are not installed.
+    """
+    from virtscope.cli.commands import parse_all
+
+    try:
+        from virtscope.server import up
+    except ModuleNotFoundError as missing:
+        raise VirtscopeError(
+            f"the server needs the library {missing.name!r}, which is not installed",
+            "Install all of them: pip install 'virtscope[server]'",
+        ) from None
+    console = Console(stderr=True)
+    handler = RichHandler(console=console, show_path=False, markup=False, log_time_format="%H:%M:%S")
+    logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(message)s")
+    settings = up.Settings(parse_all(uris), _address(listen), data, interval, keep_days, demo)
+
+    def ready(address: str) -> None:
+        console.print(Text.assemble(("virtscope ", "bold"), f"{__version__} is at ", (address, "bold cyan")))
+        for uri in uris:
+            console.print(Text(f"  watches {plain(uri)}"))
+        console.print(Text(f"  keeps   {data}, every sample for {keep_days} days"))
+        if demo:
+            console.print(Text("  This is a demo: tiny guests in a lab on this machine.", "yellow"))
+        if not _is_loopback(settings.listen[0]):
+            console.print(
+                Text("  Whoever can reach this address can read everything: there is no login yet.", "yellow")
+            )
+        console.print(Text("  Ctrl-C ends it.", "dim"))
+
+    up.run(settings, ready)
+    console.print(Text("virtscope has ended; everything is stored.", "dim"))
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise BadInput(f"cannot listen on {listen!r}", "Give an address and a port, as --listen 127.0.0.1:8420")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
