@@ -7,6 +7,7 @@ transports and parameters are taken from a list. Source: libvirt's "Connection U
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
@@ -59,3 +60,14 @@ def parse(text: str) -> ConnectionUri:
                 f"{text!r}: parameter {name!r} is not allowed", f"Allowed are {', '.join(sorted(PARAMETERS))}."
             )
     return ConnectionUri(text=text, driver=driver, transport=transport, host=host)
+
+
+def parse_all(texts: Sequence[str]) -> list[ConnectionUri]:
+    """Connection URIs, each once.
+
+    Raises:
+        BadUri: one is malformed or not allowed, or comes twice.
+    """
+    if len(set(texts)) != len(texts):
+        raise BadUri("the same URI is given twice", "Give each hypervisor once.")
+    return [parse(text) for text in texts]

@@ -13,7 +13,7 @@ def main() -> None:
     from virtscope.cli.commands import app
 
     try:
-        status = app(standalone_mode=False) or 0
+        status = app(standalone_mode=False, prog_name="virtscope") or 0
     except VirtscopeError as error:
         status = _failed(str(error), error.hint, error.exit_status)
     except KeyboardInterrupt:

@@ -14,7 +14,6 @@ from virtscope import __version__
 from virtscope.agent import uri
 from virtscope.cli.output import Format
 from virtscope.cli.source import Server, Source
-from virtscope.errors import BadInput
 
 app = typer.Typer(
     name="virtscope",
@@ -219,20 +218,9 @@ def _source(connect: list[str] | None, server: str, interval: float) -> Iterator
         return
     from virtscope.cli.direct import Direct
 
-    direct = Direct(parse_all(connect), interval)
+    direct = Direct(uri.parse_all(connect), interval)
     try:
         direct.wait()
         yield direct
     finally:
         direct.close()
-
-
-def parse_all(texts: list[str]) -> list[uri.ConnectionUri]:
-    """Connection URIs, each once.
-
-    Raises:
-        BadInput: one is not allowed, or comes twice.
-    """
-    if len(set(texts)) != len(texts):
-        raise BadInput("the same URI is given twice", "Give each hypervisor once.")
-    return [uri.parse(text) for text in texts]

@@ -12,6 +12,7 @@ from rich.logging import RichHandler
 from rich.text import Text
 
 from virtscope import __version__
+from virtscope.agent import uri
 from virtscope.cli.text import plain
 from virtscope.errors import BadInput, VirtscopeError
 
@@ -30,8 +31,6 @@ def serve(*, uris: list[str], listen: str, data: Path, interval: float, keep_day
         StoreError: the data folder cannot be used.
         VirtscopeError: the server's libraries are not installed.
     """
-    from virtscope.cli.commands import parse_all
-
     try:
         from virtscope.server import up
     except ModuleNotFoundError as missing:
@@ -42,12 +41,12 @@ def serve(*, uris: list[str], listen: str, data: Path, interval: float, keep_day
     console = Console(stderr=True)
     handler = RichHandler(console=console, show_path=False, markup=False, log_time_format="%H:%M:%S")
     logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(message)s")
-    settings = up.Settings(parse_all(uris), _address(listen), data, interval, keep_days, demo)
+    settings = up.Settings(uri.parse_all(uris), _address(listen), data, interval, keep_days, demo)
 
     def ready(address: str) -> None:
         console.print(Text.assemble(("virtscope ", "bold"), f"{__version__} is at ", (address, "bold cyan")))
-        for uri in uris:
-            console.print(Text(f"  watches {plain(uri)}"))
+        for watched in uris:
+            console.print(Text(f"  watches {plain(watched)}"))
         console.print(Text(f"  keeps   {data}, every sample for {keep_days} days"))
         if demo:
             console.print(Text("  This is a demo: tiny guests in a lab on this machine.", "yellow"))

@@ -54,8 +54,9 @@ def router(services: Services) -> APIRouter:  # noqa: C901  # a list of routes, 
     present = services.present
 
     def answering(model: Any, *errors: int) -> dict[str, Any]:
-        problem = {"model": answers.Problem, "content": {"application/problem+json": {}}}
-        described = {status: {"description": "Not Modified"} if status == 304 else problem for status in errors}
+        schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+        problem = {"model": answers.Problem, "content": {"application/problem+json": schema}}
+        described = {status: {"description": "Not Modified"} if status == 304 else problem for status in (*errors, 422)}
         return {"responses": {200: {"model": model}, **described}, "response_class": Response}
 
     @api.get("/info", tags=["server"], **answering(answers.Info))
@@ -98,7 +99,7 @@ def router(services: Services) -> APIRouter:  # noqa: C901  # a list of routes, 
         """One host, by id or name."""
         return _json(present.host(name))
 
-    @api.get("/domains", tags=["now"], **answering(answers.DomainList, 304, 404, 409, 422))
+    @api.get("/domains", tags=["now"], **answering(answers.DomainList, 304, 404, 409))
     def domains(
         request: Request, host: Name | None = None, state: Name | None = None, search: Name | None = None
     ) -> Response:
@@ -136,7 +137,7 @@ def router(services: Services) -> APIRouter:  # noqa: C901  # a list of routes, 
         """Every network interface of every domain, with its newest figures."""
         return _fresh(request, services, lambda: answers.NicList(present.at, present.commit, present.nics()))
 
-    @api.get("/series", tags=["history"], **answering(answers.SeriesAnswer, 404, 409, 413, 422))
+    @api.get("/series", tags=["history"], **answering(answers.SeriesAnswer, 404, 409, 413))
     def series(
         scope: ScopeName,
         quantity: Annotated[list[str], Query(min_length=1, max_length=100)],
@@ -162,7 +163,7 @@ def router(services: Services) -> APIRouter:  # noqa: C901  # a list of routes, 
             )
         )
 
-    @api.get("/summary", tags=["history"], **answering(answers.SummaryAnswer, 404, 409, 413, 422))
+    @api.get("/summary", tags=["history"], **answering(answers.SummaryAnswer, 404, 409, 413))
     def summary(
         scope: ScopeName,
         quantity: Annotated[list[str], Query(min_length=1, max_length=100)],
@@ -198,7 +199,7 @@ def router(services: Services) -> APIRouter:  # noqa: C901  # a list of routes, 
             )
         )
 
-    @api.get("/events", tags=["history"], **answering(answers.EventList, 404, 409, 422))
+    @api.get("/events", tags=["history"], **answering(answers.EventList, 404, 409))
     def events(
         since: Moment = -86_400,
         until: Moment | None = None,

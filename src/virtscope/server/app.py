@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any, cast
 
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
@@ -15,6 +17,19 @@ from virtscope.server.api import Services
 
 def application(services: Services) -> FastAPI:
     """The application that answers from these services."""
+    app = _bare(services)
+    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=3)
+    problems.install(app)
+    page.install(app)
+    return app
+
+
+def description() -> dict[str, Any]:
+    """The API as an OpenAPI document, without anything that runs."""
+    return _bare(cast("Services", SimpleNamespace(present=None))).openapi()
+
+
+def _bare(services: Services) -> FastAPI:
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
@@ -31,9 +46,6 @@ def application(services: Services) -> FastAPI:
         redoc_url=None,
         lifespan=life,
     )
-    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=3)
-    problems.install(app)
     app.include_router(api.health(services))
     app.include_router(api.router(services))
-    page.install(app)
     return app

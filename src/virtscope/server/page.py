@@ -37,7 +37,7 @@ def install(app: FastAPI, folder: Path = FOLDER) -> None:
         if path.startswith("api/") or not _accepts_html(request):
             return problem(404, f"there is no /{path}", "/api/v1/openapi.json lists what there is.")
         if "index.html" not in files:
-            return HTMLResponse(_NOT_BUILT, status_code=503)
+            return HTMLResponse(_NOT_BUILT, status_code=503, headers=HEADERS)
         return FileResponse(files["index.html"], headers=HEADERS)
 
 

@@ -54,7 +54,7 @@ class Records:
         cursor = self._database.cursor()
         try:
             current = cursor.execute(
-                """SELECT kind, arg_max_null(document, ts) AS current FROM inventory
+                """SELECT kind, arg_max_null(document, row(ts, rowid)) AS current FROM inventory
                    GROUP BY kind, id, host HAVING current IS NOT NULL ORDER BY max(ts)"""
             ).fetchall()
             links = cursor.execute("SELECT document FROM links").fetchall()

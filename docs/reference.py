@@ -1,0 +1,123 @@
+"""Writes the reference pages out of the code: ``python -m docs.reference``. A test holds them together."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from virtscope.catalogue import METRICS, QUANTITIES, Scope, metrics_of, quantities_of
+
+FOLDER = Path(__file__).parent
+_WRITTEN = "<!-- Written by `python -m docs.reference`; change the code instead. -->\n"
+_TITLES = {
+    Scope.HOST: "Hosts",
+    Scope.DOMAIN: "Domains",
+    Scope.VCPU: "vCPUs",
+    Scope.DISK: "Disks",
+    Scope.NIC: "Network interfaces",
+}
+
+
+def metrics() -> str:
+    """``docs/metrics.md``: every metric and quantity."""
+    return "\n".join([_WRITTEN, *_metrics_page()]) + "\n"
+
+
+def api() -> str:
+    """``docs/api.md``: every route with its parameters."""
+    return "\n".join([_WRITTEN, *_api_page(_openapi())]) + "\n"
+
+
+def cli() -> str:
+    """``docs/cli.md``: every command with its options."""
+    return "\n".join([_WRITTEN, *_cli_page()]) + "\n"
+
+
+PAGES = {"metrics.md": metrics, "api.md": api, "cli.md": cli}
+
+
+def _metrics_page() -> Iterator[str]:
+    yield f"# Metrics and quantities\n\n{len(METRICS)} metrics are read and stored raw. {len(QUANTITIES)} quantities"
+    yield "are derived from them whenever somebody asks: in the API, on the page and in the terminal."
+    for scope in Scope:
+        keys = ", ".join(f"`{key}`" for key in scope.keys)
+        yield f"\n## {_TITLES[scope]}\n\nOne row is told from another by: {keys}.\n"
+        yield "| Quantity | Unit | What it is |\n|---|---|---|"
+        for quantity in quantities_of(scope):
+            unit = quantity.unit.name.lower()
+            yield f"| `{quantity.name}` {quantity.label} | {unit} | {quantity.help} |"
+        yield "\n| Metric | Kind | Source | Prometheus name | What it is |\n|---|---|---|---|---|"
+        for metric in metrics_of(scope):
+            source = f"{metric.group.value}: `{metric.source.replace('{}', '<n>')}`"
+            yield f"| `{metric.name}` | {metric.kind.value} | {source} | `{metric.exposition_name}` | {metric.help} |"
+
+
+def _openapi() -> dict[str, Any]:
+    from virtscope.server.app import description
+
+    return description()
+
+
+def _api_page(document: dict[str, Any]) -> Iterator[str]:
+    yield "# API\n\nEverything is read with GET. Times are Unix seconds, figures base units, `null` is unknown."
+    yield "The same, for programs: `/api/v1/openapi.json`. Errors are `application/problem+json` (RFC 9457), with a"
+    yield "`hint` what to do."
+    for path, methods in document["paths"].items():
+        route = methods["get"]
+        yield f"\n## `{path}`\n\n{route['description']}"
+        if route.get("parameters"):
+            yield "\n| Parameter | In | Type | Default |\n|---|---|---|---|"
+        for parameter in route.get("parameters", ()):
+            schema = parameter["schema"]
+            default = "required" if parameter["required"] else f"`{schema.get('default', 'none')}`"
+            yield f"| `{parameter['name']}` | {parameter['in']} | {_type(schema)} | {default} |"
+        answers = {status: _answer(response) for status, response in route["responses"].items()}
+        yield "\nAnswers: " + ", ".join(f"{status}{f' `{name}`' if name else ''}" for status, name in answers.items())
+    yield "\n## `/api/v1/live`\n\nServer-sent events: `tick` with `{at, commit}` at every commit of samples, `event`"
+    yield "for each event that came with it."
+    yield "\n## Shapes"
+    for name, schema in sorted(document["components"]["schemas"].items()):
+        if "properties" not in schema or name.endswith("ValidationError") or name == "ValidationError":
+            continue
+        yield f"\n### `{name}`\n\n{schema.get('description', '')}\n"
+        for field, kind in schema["properties"].items():
+            yield f"- `{field}`: {_type(kind)}"
+
+
+def _answer(response: dict[str, Any]) -> str:
+    content: dict[str, Any] = next(iter(response.get("content", {}).values()), {})
+    return _type(content.get("schema", {})).replace("`", "") if content.get("schema") else ""
+
+
+def _type(schema: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        return f"`{schema['$ref'].rpartition('/')[2]}`"
+    if "anyOf" in schema:
+        return " or ".join(_type(part) for part in schema["anyOf"])
+    if schema.get("type") == "array":
+        return f"list of {_type(schema['items'])}"
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    return str(schema.get("type", "anything"))
+
+
+def _cli_page() -> Iterator[str]:
+    yield "# Command line"
+    for command in ("", "up", "list", "list hosts", "list domains", "list disks", "list nics", "show", "show host",
+                    "show domain", "top", "doctor"):  # fmt: skip
+        yield f"\n## `virtscope{' ' if command else ''}{command}`\n\n```\n{_help(command)}\n```"
+
+
+def _help(command: str) -> str:
+    environment = {"COLUMNS": "100", "PATH": "/usr/bin:/bin", "TERM": "dumb", "HOME": "/root", "LANG": "C.UTF-8"}
+    program = [sys.executable, "-m", "virtscope", *command.split(), "--help"]
+    answer = subprocess.run(program, env=environment, capture_output=True, text=True, check=True)
+    return "\n".join(line.rstrip() for line in answer.stdout.strip().splitlines())
+
+
+if __name__ == "__main__":
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(page())

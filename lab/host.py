@@ -1,0 +1,285 @@
+"""One host: namespaces of its own with a libvirtd in them, and the guests it runs.
+
+All of a host's processes live in one pid namespace. Its first process is kept by a *keeper* (``unshare``), and when the
+keeper ends, even by SIGKILL, the kernel ends all of them and takes down their network: nothing is left to clean up but
+files. A keeper is found again by its arguments, which name the lab's folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import selectors
+import shutil
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import libvirt
+
+from lab import domain_xml, report
+from lab.errors import LabError
+from lab.image import Image, image
+from lab.spec import GuestSpec
+
+_SCRIPT = Path(__file__).parent / "host.sh"
+_NAMESPACE = uuid.UUID("2f0c5dd0-5b1e-4a52-9d0f-6f7f3f6c2b11")
+START_SECONDS = 60.0
+"""How long anything on a host may take to come up."""
+DISK_BYTES = 64 * 1024 * 1024
+FIRST_ADDRESS = 10
+"""Last octet of the first guest's address."""
+
+
+class Host:
+    """A host of a lab, up or not; everything is found from its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """The host of a folder."""
+        self.folder = folder
+        self.name = folder.name
+
+    @property
+    def uuid(self) -> str:
+        """The UUID that libvirt tells: the same at every start of this host of this lab."""
+        return str(uuid.uuid5(_NAMESPACE, str(self.folder)))
+
+    @property
+    def socket(self) -> Path:
+        """Libvirtd's socket, as seen from outside."""
+        return self.folder / "run/libvirt-sock"
+
+    @property
+    def uri(self) -> str:
+        """The connection URI, as seen from outside."""
+        return f"qemu+unix:///system?socket={self.socket}"
+
+    @property
+    def keeper(self) -> int | None:
+        """The pid of the process that keeps the host; None where it is down."""
+        return next(iter(keepers(self.folder)), None)
+
+    @property
+    def libvirtd(self) -> int | None:
+        """The pid of its libvirtd, as seen from outside; None where it is stopped."""
+        return next((pid for pid in self._pids() if _name(pid) == "libvirtd"), None)
+
+    def up(self, number: int) -> None:
+        """Bring the host up, without guests; ``number`` is the third octet of its guests' network.
+
+        Raises:
+            LabError: it does not come up, with what its log says.
+        """
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        (self.folder / "disks").mkdir()
+        with (self.folder / "keeper.log").open("w") as log:
+            subprocess.Popen(
+                ["unshare", "--mount", "--uts", "--net", "--pid", "--fork", "--kill-child=KILL", "--mount-proc",
+                 "--propagation", "private", "bash", str(_SCRIPT), str(self.folder), self.name, self.uuid, str(number)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
+            )  # fmt: skip
+        self._wait_for((self.folder / "ready").exists, "its namespaces", self.folder / "keeper.log")
+        (self.folder / "subnet").write_text(str(number))
+        self.start_libvirtd()
+
+    def down(self) -> None:
+        """End the host with everything on it, and remove its files."""
+        for pid in keepers(self.folder):
+            end(pid)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def run(self, *command: str) -> str:
+        """What a command prints that is run on the host.
+
+        Raises:
+            LabError: the host is down, or the command fails.
+        """
+        answer = subprocess.run([*self._enter(), *command], capture_output=True, text=True, check=False)
+        if answer.returncode:
+            raise LabError(f"{self.name}: {' '.join(command)}: {answer.stderr.strip() or answer.stdout.strip()}")
+        return answer.stdout
+
+    def start_libvirtd(self) -> None:
+        """Start libvirtd, and wait until it answers."""
+        self.socket.unlink(missing_ok=True)
+        self.run("libvirtd", "--daemon", "--pid-file", "/run/libvirt/libvirtd.pid")
+        self._wait_for(self._answers, "libvirtd", self.folder / "log/libvirtd.log")
+
+    def stop_libvirtd(self) -> None:
+        """Kill libvirtd; the guests go on."""
+        if (pid := self.libvirtd) is not None:
+            end(pid)
+
+    def start_guest(self, spec: GuestSpec, number: int, made: Image | None = None) -> None:
+        """Define a guest, the ``number``-th of the host, and start it where its spec says so."""
+        made = made or image()
+        disks = self.folder / "disks"
+        for disk in range(spec.disks):
+            with domain_xml.disk_file(disks, spec.name, disk).open("wb") as file:
+                file.truncate(DISK_BYTES)
+        network = f"10.77.{(self.folder / 'subnet').read_text()}"
+        address = f"{network}.{FIRST_ADDRESS + number}"
+        xml = domain_xml.guest(spec, self.guest_uuid(spec.name), made, disks, address, f"{network}.1")
+        with self.connection() as connection:
+            domain = connection.defineXML(xml)
+            if spec.started:
+                domain.create()
+
+    def start_bare(self, count: int, progress: Callable[[], None] = lambda: None) -> None:
+        """Start so many paused domains that never boot."""
+        disks = self.folder / "disks"
+
+        def start(number: int) -> None:
+            name = f"bare-{number:03}"
+            with domain_xml.disk_file(disks, name, 0).open("wb") as file:
+                file.truncate(DISK_BYTES)
+            connection.createXML(domain_xml.bare(name, self.guest_uuid(name), disks), libvirt.VIR_DOMAIN_START_PAUSED)
+            progress()
+
+        with self.connection() as connection, ThreadPoolExecutor(4) as pool:
+            for _ in pool.map(start, range(count)):
+                pass
+
+    def stop_guest(self, name: str) -> None:
+        """Cut a guest off, as ``virsh destroy`` does."""
+        with self.connection() as connection:
+            connection.lookupByName(name).destroy()
+
+    def restart_guest(self, name: str) -> None:
+        """Start a guest that is defined and shut off."""
+        with self.connection() as connection:
+            connection.lookupByName(name).create()
+
+    def guest_uuid(self, name: str) -> str:
+        """The UUID of a guest of this host, whether it exists or not."""
+        return str(uuid.uuid5(uuid.UUID(self.uuid), name))
+
+    def guest_pid(self, name: str) -> int:
+        """The pid of a guest's QEMU, as seen from outside."""
+        wanted = self.guest_uuid(name)
+        found = [pid for pid in self._pids() if wanted in _arguments(pid) and _name(pid).startswith("qemu")]
+        if not found:
+            raise LabError(f"{self.name}: guest {name} does not run")
+        return found[0]
+
+    def reports(self, name: str) -> list[report.GuestReport]:
+        """Everything that a guest has told of itself since its start."""
+        return report.reports(self.folder / "disks" / f"{name}.console")
+
+    def next_report(self, name: str) -> report.GuestReport:
+        """The next report of a guest, as soon as it is there."""
+        before = len(self.reports(name))
+        self._wait_for(
+            lambda: len(self.reports(name)) > before, f"a report of guest {name}", self.folder / "keeper.log"
+        )
+        return self.reports(name)[-1]
+
+    @contextmanager
+    def connection(self) -> Iterator[Any]:
+        """A read-write connection."""
+        connection = libvirt.open(self.uri)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def guests(self) -> list[tuple[str, str]]:
+        """Every guest's name and state, ``running`` or not."""
+        with self.connection() as connection:
+            domains = connection.listAllDomains()
+            return sorted((domain.name(), "running" if domain.isActive() else "shut off") for domain in domains)
+
+    def _answers(self) -> bool:
+        if not self.socket.exists():
+            return False
+        with suppress(libvirt.libvirtError), self.connection() as connection:
+            return bool(connection.networkLookupByName("default").isActive())
+        return False
+
+    def _enter(self) -> list[str]:
+        first = self._first()
+        if first is None:
+            raise LabError(f"host {self.name} is down")
+        return ["nsenter", "--target", str(first), "--mount", "--uts", "--net", "--pid", "--"]
+
+    def _first(self) -> int | None:
+        """The first process of the host's pid namespace: the keeper's child."""
+        keeper = self.keeper
+        if keeper is None:
+            return None
+        children = Path(f"/proc/{keeper}/task/{keeper}/children")
+        with suppress(OSError):
+            return next((int(pid) for pid in children.read_text().split()), None)
+        return None
+
+    def _pids(self) -> list[int]:
+        """Every process of the host."""
+        first = self._first()
+        if first is None:
+            return []
+        own = _pid_namespace(first)
+        return [pid for pid in _all_pids() if _pid_namespace(pid) == own]
+
+    def _wait_for(self, condition: Callable[[], bool], what: str, log: Path) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        pause = selectors.DefaultSelector()
+        while not condition():
+            if self.keeper is None or time.monotonic() > deadline:
+                said = log.read_text(errors="replace").strip()[-1000:] if log.exists() else ""
+                raise LabError(f"host {self.name}: {what} did not come up. Its log says: {said or 'nothing'}")
+            pause.select(0.05)
+
+
+def keepers(folder: Path) -> list[int]:
+    """The keepers of a host's folder, or of all hosts below a lab's."""
+    wanted = re.compile(rf"{re.escape(str(folder))}(/[^/]+)*")
+    found = []
+    for pid in _all_pids():
+        arguments = _arguments(pid).split("\0")
+        if arguments[:1] == ["unshare"] and str(_SCRIPT) in arguments and any(map(wanted.fullmatch, arguments)):
+            found.append(pid)
+    return found
+
+
+def end(pid: int) -> None:
+    """Kill a process and wait until it is gone."""
+    with suppress(ProcessLookupError):
+        descriptor = os.pidfd_open(pid)
+        try:
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            waiting = selectors.DefaultSelector()
+            waiting.register(descriptor, selectors.EVENT_READ)
+            waiting.select(10)
+        finally:
+            os.close(descriptor)
+        with suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+
+
+def _all_pids() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def _arguments(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    return ""
+
+
+def _name(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
+    return ""
+
+
+def _pid_namespace(pid: int) -> str:
+    with suppress(OSError):
+        return str(Path(f"/proc/{pid}/ns/pid").readlink())
+    return ""

@@ -1,0 +1,5 @@
+"""``python -m virtscope``."""
+
+from virtscope.cli import main
+
+main()

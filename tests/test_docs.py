@@ -1,0 +1,33 @@
+"""The reference pages say what the code says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from docs import reference
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("name", reference.PAGES)
+def test_the_reference_is_current(name: str) -> None:
+    assert (reference.FOLDER / name).read_text() == reference.PAGES[name](), "run: python -m docs.reference"
+
+
+@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda path: path.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        if not target.startswith(("http://", "https://")):
+            assert (page.parent / target).exists(), target
+
+
+def test_the_architecture_names_every_module() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    modules = [
+        path for path in (ROOT / "src/virtscope").rglob("*.py") if path.name not in ("__init__.py", "__main__.py")
+    ]
+    missing = [path.name for path in modules if f"`{path.name}`" not in page]
+    assert not missing
