@@ -47,24 +47,18 @@ def status(
     root: Root = DEFAULT_ROOT, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False
 ) -> None:
     """Tell what is up."""
-    found = [
-        {
-            "name": host.name,
-            "uuid": host.uuid,
-            "uri": host.uri,
-            "libvirtd": host.libvirtd,
-            "guests": dict(host.guests()) if host.libvirtd else {},
-        }
-        for host in Lab(root).hosts
-    ]
+    hosts = Lab(root).hosts
+    guests = {host.name: dict(host.guests()) if host.libvirtd else {} for host in hosts}
     if as_json:
+        keys = ("name", "uuid", "uri", "libvirtd")
+        found = [{key: getattr(host, key) for key in keys} | {"guests": guests[host.name]} for host in hosts]
         print(json.dumps(found, indent=2))
         return
-    if not found:
+    if not hosts:
         print("no lab is up")
-    for item in found:
-        print(f"{item['name']}  libvirtd {item['libvirtd'] or 'stopped'}  {item['uri']}")
-        for name, state in dict(item["guests"]).items():
+    for host in hosts:
+        print(f"{host.name}  libvirtd {host.libvirtd or 'stopped'}  {host.uri}")
+        for name, state in guests[host.name].items():
             print(f"  {name:12} {state}")
 
 

@@ -71,7 +71,7 @@ class Lab:
                 say("the guests' kernel and initramfs")
                 made = image()
                 with ThreadPoolExecutor(4) as pool:
-                    list(pool.map(lambda pair: self._host_up(*pair, say), enumerate(specs, start=1)))
+                    list(pool.map(lambda pair: self._host_up(pair[0], pair[1], say), enumerate(specs, start=1)))
                     guests = [
                         (self.host(spec.name), guest, number)
                         for spec in specs

@@ -104,12 +104,14 @@ class Hypervisor:
         with _translated(self._uri):
             name = self._connection.getHostname()
             model, memory_mib, cpus = self._connection.getInfo()[:3]
+            # getInfo() sums NUMA cells, which a host inside a virtual machine may describe wrongly.
+            memory_kib = self.node_memory().get("total", memory_mib * 1024)
             return HostFacts(
                 id=self._host_uuid(name),
                 name=name,
                 uri=self._uri.text,
                 cpus=cpus,
-                memory_bytes=memory_mib * 1024 * 1024,
+                memory_bytes=memory_kib * 1024,
                 cpu_model=model,
                 hypervisor=f"{self._connection.getType()} {_version(self._connection.getVersion())}",
                 libvirt=_version(self._connection.getLibVersion()),

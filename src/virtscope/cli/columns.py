@@ -22,6 +22,11 @@ class Column:
     """Shown only by ``-o wide`` (and by every format for machines)."""
 
     @property
+    def is_prose(self) -> bool:
+        """Whether the column holds sentences, which may take several lines."""
+        return self.title == "REASON"
+
+    @property
     def is_number(self) -> bool:
         """Whether the column is aligned to the right."""
         return self.shown is not text.plain
@@ -43,7 +48,7 @@ def _figure(name: str) -> Callable[[Item], Any]:
     return _at("figures", name)
 
 
-def _bytes_total(first: str, second: str) -> Callable[[Item], Any]:
+def _sum_of(first: str, second: str) -> Callable[[Item], Any]:
     def value(item: Item) -> Any:
         found = [item["figures"].get(name) for name in (first, second)]
         known = [figure for figure in found if figure is not None]
@@ -70,13 +75,13 @@ HOSTS = (
     Column("LOAD", _figure("load1"), text.number),
     Column("RUNNING", _at("domains", "running"), text.number),
     Column("DOMAINS", _at("domains", "total"), text.number),
+    Column("REASON", _at("reason")),
     Column("VCPU/CPU", _figure("vcpu_overcommit"), text.cores, wide=True),
     Column("STEAL", _figure("steal_cores"), text.cores, wide=True),
     Column("SEEN", _at("last_seen"), text.ago, wide=True),
     Column("HYPERVISOR", _at("facts", "hypervisor"), wide=True),
     Column("ID", _at("id"), wide=True),
     Column("URI", _at("uri"), wide=True),
-    Column("REASON", _at("reason")),
 )
 DOMAINS = (
     Column("NAME", _at("name")),
@@ -92,8 +97,8 @@ DOMAINS = (
     Column("WRITE", _figure("disk_write"), text.rate),
     Column("NET IN", _figure("net_receive"), text.rate),
     Column("NET OUT", _figure("net_transmit"), text.rate),
-    Column("ERRORS", _bytes_total("net_receive_errors", "net_transmit_errors"), text.number, wide=True),
-    Column("DROPS", _bytes_total("net_receive_drops", "net_transmit_drops"), text.number, wide=True),
+    Column("ERRORS", _sum_of("net_receive_errors", "net_transmit_errors"), text.number, wide=True),
+    Column("DROPS", _sum_of("net_receive_drops", "net_transmit_drops"), text.number, wide=True),
     Column("INSTANCE", _at("facts", "instance_name"), wide=True),
     Column("FLAVOR", _at("facts", "flavor"), wide=True),
     Column("PROJECT", _at("facts", "project"), wide=True),
@@ -126,8 +131,8 @@ NICS = (
     Column("OUT", _figure("transmit"), text.rate),
     Column("PKTS IN", _figure("receive_packets"), text.number),
     Column("PKTS OUT", _figure("transmit_packets"), text.number),
-    Column("ERRORS", _bytes_total("receive_errors", "transmit_errors"), text.number),
-    Column("DROPS", _bytes_total("receive_drops", "transmit_drops"), text.number),
+    Column("ERRORS", _sum_of("receive_errors", "transmit_errors"), text.number),
+    Column("DROPS", _sum_of("receive_drops", "transmit_drops"), text.number),
     Column("TYPE", _at("type"), wide=True),
     Column("MODEL", _at("model"), wide=True),
     Column("HOST", _at("host_name"), wide=True),

@@ -99,7 +99,7 @@ def list_hosts(
     from virtscope.cli import output as out
 
     with _source(connect, server, interval) as source:
-        out.write(Console(), source.hosts(), columns.HOSTS, output)
+        out.write(out.console(output), source.hosts(), columns.HOSTS, output)
 
 
 @lists.command("domains")
@@ -122,7 +122,7 @@ def list_domains(
             for domain in source.domains()
             if (wanted is None or domain["host"] == wanted) and (not state or domain["state"] == state)
         ]
-        out.write(Console(), found, columns.DOMAINS, output)
+        out.write(out.console(output), found, columns.DOMAINS, output)
 
 
 @lists.command("disks")
@@ -134,7 +134,7 @@ def list_disks(
     from virtscope.cli import output as out
 
     with _source(connect, server, interval) as source:
-        out.write(Console(), source.disks(), columns.DISKS, output)
+        out.write(out.console(output), source.disks(), columns.DISKS, output)
 
 
 @lists.command("nics")
@@ -146,7 +146,7 @@ def list_nics(
     from virtscope.cli import output as out
 
     with _source(connect, server, interval) as source:
-        out.write(Console(), source.nics(), columns.NICS, output)
+        out.write(out.console(output), source.nics(), columns.NICS, output)
 
 
 @shows.command("host")
@@ -164,7 +164,7 @@ def show_host(
     with _source(connect, server, interval) as source:
         host = source.host(name)
         domains = [domain for domain in source.domains() if domain["host"] == host["id"]]
-        out.write_one(Console(), host, portrait.host(host, domains), output)
+        out.write_one(out.console(output), host, portrait.host(host, domains), output)
 
 
 @shows.command("domain")
@@ -181,7 +181,7 @@ def show_domain(
 
     with _source(connect, server, interval) as source:
         domain = source.domain(name)
-        out.write_one(Console(), domain, portrait.domain(domain), output)
+        out.write_one(out.console(output), domain, portrait.domain(domain), output)
 
 
 @app.command()
@@ -193,9 +193,10 @@ def top(
 ) -> None:
     """Domains by CPU use, again and again, until Ctrl-C."""
     from virtscope.cli import live_table
+    from virtscope.cli import output as out
 
     with _source(connect, server, interval) as source:
-        live_table.run(source, Console(), interval, once=once)
+        live_table.run(source, out.console(), interval, once=once)
 
 
 @app.command()
@@ -206,8 +207,9 @@ def doctor(
 ) -> int:
     """Tell what works, what does not, and how to mend it."""
     from virtscope.cli import examine, serve
+    from virtscope.cli import output as out
 
-    return examine.run(Console(), connect or ["qemu:///system"], server, data or serve.default_data_folder())
+    return examine.run(out.console(), connect or ["qemu:///system"], server, data or serve.default_data_folder())
 
 
 @contextmanager

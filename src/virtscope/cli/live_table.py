@@ -42,7 +42,7 @@ def draw(source: Source, height: int) -> Group:
     )
     down = [_absent(host) for host in hosts if host["state"] != "up"]
     rows = max(height - 6 - len(down), 5)
-    return Group(head, *down, output.table(domains[:rows], columns.DOMAINS, wide=False))
+    return Group(head, *down, output.Listing(domains[:rows], columns.DOMAINS))
 
 
 def _absent(host: Item) -> Text:

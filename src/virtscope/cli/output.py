@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import yaml
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -31,6 +34,10 @@ class Format(StrEnum):
     NAME = "name"
 
 
+_ENDLESS = 10_000
+_LEAST = 3
+"""Columns that are shown however narrow the terminal is."""
+
 STATE_STYLES = {
     "up": "green",
     "running": "green",
@@ -49,7 +56,7 @@ def write(console: Console, items: Sequence[Item], columns: Sequence[Column], fo
     """Write a list in a format."""
     match form:
         case Format.TABLE | Format.WIDE:
-            console.print(table(items, columns, wide=form is Format.WIDE))
+            console.print(Listing(items, columns, wide=form is Format.WIDE))
         case Format.JSON:
             console.file.write(json.dumps(items, indent=2, ensure_ascii=True) + "\n")
         case Format.YAML:
@@ -79,23 +86,48 @@ def write_one(console: Console, item: Item, shown: RenderableType, form: Format)
             console.print(shown)
 
 
-def table(items: Sequence[Item], columns: Sequence[Column], *, wide: bool) -> RenderableType:
-    """A list as a table; a column of which nothing is known is left out unless it is wide."""
-    if not items:
-        return Text("nothing there", style="dim")
-    chosen = [
-        column
-        for column in columns
-        if wide or (not column.wide and any(column.value(item) not in (None, "") for item in items))
-    ]
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for column in chosen:
-        drawn.add_column(
-            column.title, justify="right" if column.is_number else "left", no_wrap=column.title != "REASON"
-        )
-    for item in items:
-        drawn.add_row(*(_cell(column, column.value(item)) for column in chosen))
-    return drawn
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list as a table that fits its terminal: what has no room is named below instead of being cut in every cell."""
+
+    items: Sequence[Item]
+    columns: Sequence[Column]
+    wide: bool = False
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if not self.items:
+            yield Text("nothing there", style="dim")
+            return
+        columns = self._known()
+        drawn = self._drawn(columns)
+        while len(columns) > _LEAST and _width(console, options, drawn) > options.max_width:
+            columns = columns[:-1]
+            drawn = self._drawn(columns)
+        yield drawn
+        left_out = [column.title for column in self._known()[len(columns) :]]
+        if left_out:
+            yield Text(f"no room for: {', '.join(left_out)} (a wider terminal, or -o wide, shows them)", style="dim")
+
+    def _known(self) -> list[Column]:
+        """The columns asked for, less those of which nothing is known."""
+        if self.wide:
+            return list(self.columns)
+        shown = [column for column in self.columns if not column.wide]
+        return [column for column in shown if any(column.value(item) not in (None, "") for item in self.items)]
+
+    def _drawn(self, columns: Sequence[Column]) -> Table:
+        drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        for column in columns:
+            drawn.add_column(column.title, justify="right" if column.is_number else "left", no_wrap=not column.is_prose)
+        for item in self.items:
+            drawn.add_row(*(_cell(column, column.value(item)) for column in columns))
+        return drawn
+
+
+def console(form: Format = Format.TABLE) -> Console:
+    """Where answers are written. Nobody wraps a line that a program reads; whoever asks for everything scrolls."""
+    fits = sys.stdout.isatty() and form is not Format.WIDE
+    return Console(width=None if fits else _ENDLESS)
 
 
 def details(pairs: Sequence[tuple[str, str]]) -> Table:
@@ -111,6 +143,11 @@ def details(pairs: Sequence[tuple[str, str]]) -> Table:
 def sections(*parts: tuple[str, RenderableType]) -> Group:
     """Titled parts, one below the other."""
     return Group(*(line for title, part in parts for line in (Text(title, style="bold"), part, Text(""))))
+
+
+def _width(console: Console, options: ConsoleOptions, drawn: Table) -> int:
+    """How wide a table would be if it had all the room."""
+    return Measurement.get(console, options.update(max_width=_ENDLESS), drawn).maximum
 
 
 def _cell(column: Column, value: Any) -> Text:

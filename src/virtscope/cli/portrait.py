@@ -41,7 +41,7 @@ def host(item: Item, domains: Sequence[Item]) -> RenderableType:
     return output.sections(
         ("Host", _about(about)),
         ("Figures", _figures(Scope.HOST, item)),
-        (f"Domains ({len(domains)})", output.table(domains, columns.DOMAINS, wide=False)),
+        (f"Domains ({len(domains)})", output.Listing(domains, columns.DOMAINS)),
     )
 
 
@@ -66,9 +66,9 @@ def domain(item: Item) -> RenderableType:
     return output.sections(
         ("Domain", _about(about)),
         ("Figures", _figures(Scope.DOMAIN, item)),
-        (f"vCPUs ({len(item['vcpus'])})", output.table(item["vcpus"], _VCPUS, wide=False)),
-        (f"Disks ({len(item['disks'])})", output.table(item["disks"], columns.DISKS[1:], wide=False)),
-        (f"Interfaces ({len(item['nics'])})", output.table(item["nics"], columns.NICS[1:], wide=False)),
+        (f"vCPUs ({len(item['vcpus'])})", output.Listing(item["vcpus"], _VCPUS)),
+        (f"Disks ({len(item['disks'])})", output.Listing(item["disks"], columns.DISKS[1:])),
+        (f"Interfaces ({len(item['nics'])})", output.Listing(item["nics"], columns.NICS[1:])),
     )
 
 
