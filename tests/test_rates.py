@@ -6,10 +6,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from conftest import batch, full_row, opened, row
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.synthetic import batch, full_row, opened, row
 from virtscope.catalogue import Scope
 from virtscope.rates import Interval, increase
 from virtscope.sample import Sample

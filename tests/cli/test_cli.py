@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Running
+
+from tests.running import Running
 
 TEST = ("--connect", "test:///default", "--interval", "0.3")
 

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Running, running, until
+
+from tests.running import Running, running, until
 
 
 def test_hosts_are_up_or_down_with_a_reason(server: Running) -> None:

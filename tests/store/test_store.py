@@ -8,8 +8,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import Opened, batch, opened, row, sample
 
+from tests.synthetic import Opened, batch, opened, row, sample
 from virtscope.catalogue import METRIC, METRICS, QUANTITY, Kind, Scope
 from virtscope.errors import StoreError
 from virtscope.sample import DomainFacts, Event, Gone, HostFacts, Link, LinkState, Sample

@@ -1,0 +1,78 @@
+"""A virtscope in a process of its own, and waiting for what should come true."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+PATIENCE = 60.0
+"""Seconds after which a condition that should come true has not."""
+
+
+def until(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
+    """The first true answer of a condition, asked again and again; fails when it does not come."""
+    deadline = time.monotonic() + patience
+    pause = selectors.DefaultSelector()
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, f"waited {patience:g} s in vain for: {what}"
+        pause.select(0.05)
+    return answer
+
+
+class Running:
+    """A ``virtscope up`` of its own process."""
+
+    def __init__(self, data: Path, *arguments: str) -> None:
+        command = [sys.executable, "-m", "virtscope", "up", "--listen", "127.0.0.1:0", "--data", str(data), *arguments]
+        environment = {**os.environ, "COLUMNS": "500", "NO_COLOR": "1"}
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+        self.output: list[str] = []
+        self._pool = urllib3.PoolManager(retries=False)
+        self.address = self._read_address()
+
+    def get(self, path: str) -> Any:
+        """The JSON of a path, which must answer 200."""
+        answer = self._pool.request("GET", f"{self.address}{path}")
+        assert answer.status == 200, (path, answer.status, answer.data)
+        return answer.json()
+
+    def request(self, path: str, **headers: str) -> urllib3.BaseHTTPResponse:
+        """The answer of a path, whatever it is."""
+        return self._pool.request("GET", f"{self.address}{path}", headers=headers)
+
+    def stop(self, how: int = signal.SIGINT) -> int:
+        """End it, and its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        _, rest = self.process.communicate(timeout=PATIENCE)
+        self.output += rest.splitlines()
+        self._pool.clear()
+        return self.process.returncode
+
+    def _read_address(self) -> str:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.output.append(line)
+            if " is at http" in line:
+                return line.rpartition(" is at ")[2].strip().rstrip("/")
+        raise AssertionError(f"virtscope up ended: {''.join(self.output)}")
+
+
+@contextmanager
+def running(data: Path, *arguments: str) -> Iterator[Running]:
+    """A ``virtscope up`` for as long as the block lasts."""
+    process = Running(data, *arguments)
+    try:
+        yield process
+    finally:
+        process.stop(signal.SIGKILL)
