@@ -80,10 +80,10 @@ class Host:
         self.folder.mkdir(parents=True)
         (self.folder / "disks").mkdir()
         with (self.folder / "keeper.log").open("w") as log:
-            subprocess.Popen(
-                ["unshare", "--mount", "--uts", "--net", "--pid", "--fork", "--kill-child=KILL", "--mount-proc",
+            subprocess.run(
+                ["setsid", "--fork", "unshare", "--mount", "--uts", "--net", "--pid", "--fork", "--kill-child=KILL", "--mount-proc",
                  "--propagation", "private", "bash", str(_SCRIPT), str(self.folder), self.name, self.uuid, str(number)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", check=True,
             )  # fmt: skip
         self._wait_for((self.folder / "ready").exists, "its namespaces", self.folder / "keeper.log")
         (self.folder / "subnet").write_text(str(number))
@@ -259,8 +259,6 @@ def end(pid: int) -> None:
             waiting.select(10)
         finally:
             os.close(descriptor)
-        with suppress(ChildProcessError):
-            os.waitpid(pid, 0)
 
 
 def _all_pids() -> list[int]:

@@ -1,0 +1,155 @@
+// The API's shapes, as its OpenAPI document has them, and how it is asked. Times are Unix seconds, null is unknown.
+
+export type Figures = Record<string, number | null>;
+export type Scope = 'host' | 'domain' | 'vcpu' | 'disk' | 'nic';
+
+export interface Info {
+  version: string;
+  demo: boolean;
+  interval: number;
+  keep_days: number;
+  uris: string[];
+  problem: string | null;
+  dropped: number;
+}
+export interface Quantity {
+  name: string;
+  scope: Scope;
+  unit: string;
+  label: string;
+  help: string;
+}
+export interface Host {
+  id: string;
+  name: string;
+  uri: string;
+  state: 'up' | 'down' | 'connecting';
+  since: number | null;
+  reason: string | null;
+  last_seen: number | null;
+  interval: number;
+  facts: {
+    cpus: number | null;
+    memory_bytes: number | null;
+    cpu_model: string | null;
+    hypervisor: string | null;
+    libvirt: string | null;
+  } | null;
+  domains: { total: number; running: number };
+  figures: Figures;
+}
+export interface Domain {
+  id: string;
+  name: string;
+  title: string | null;
+  host: string;
+  host_name: string;
+  state: string;
+  state_reason: string | null;
+  stale: boolean;
+  sampled: number | null;
+  interval: number | null;
+  facts: {
+    os_type: string | null;
+    arch: string | null;
+    machine: string | null;
+    instance_name: string | null;
+    flavor: string | null;
+    project: string | null;
+    owner: string | null;
+    persistent: boolean;
+    problem: string | null;
+  };
+  figures: Figures;
+}
+export interface Vcpu {
+  vcpu: number;
+  figures: Figures;
+}
+export interface Disk {
+  target: string;
+  device: string;
+  type: string | null;
+  source: string | null;
+  bus: string | null;
+  format: string | null;
+  cache: string | null;
+  readonly: boolean;
+  figures: Figures;
+}
+export interface Nic {
+  mac: string;
+  target: string;
+  type: string | null;
+  source: string | null;
+  model: string | null;
+  filter: string | null;
+  filter_parameters: Record<string, string>;
+  figures: Figures;
+}
+export interface DomainDetail extends Domain {
+  vcpus: Vcpu[];
+  disks: Disk[];
+  nics: Nic[];
+  xml: string;
+}
+export interface Series {
+  start: number;
+  end: number;
+  step: number;
+  times: number[];
+  series: { object: Record<string, string | number>; quantity: string; points: (number | null)[] }[];
+}
+export interface Happening {
+  at: number;
+  host: string;
+  host_name: string;
+  domain: string | null;
+  domain_name: string | null;
+  kind: string;
+  detail: string;
+}
+
+/** What went wrong, in the server's words, with its hint what to do. */
+export class Problem extends Error {
+  constructor(
+    message: string,
+    readonly hint: string,
+    readonly status: number,
+  ) {
+    super(message);
+  }
+}
+
+export type Parameters = Record<string, string | number | readonly string[] | undefined>;
+
+/** The answer of a path below /api/v1. Throws a Problem. */
+export async function get<T>(path: string, parameters: Parameters = {}): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(address(path, parameters), { headers: { Accept: 'application/json' } });
+  } catch {
+    throw new Problem('the server does not answer', 'Is virtscope still running?', 0);
+  }
+  if (response.ok) return (await response.json()) as T;
+  throw await problem(response);
+}
+
+export function address(path: string, parameters: Parameters): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value === undefined) continue;
+    for (const one of Array.isArray(value) ? value : [value]) query.append(name, String(one));
+  }
+  const text = query.toString();
+  return `/api/v1/${path}${text ? `?${text}` : ''}`;
+}
+
+async function problem(response: Response): Promise<Problem> {
+  try {
+    const { detail, hint } = (await response.json()) as { detail: string; hint: string };
+    return new Problem(detail, hint, response.status);
+  } catch {
+    return new Problem(`the server answered with status ${response.status}`, '', response.status);
+  }
+}

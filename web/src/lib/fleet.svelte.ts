@@ -1,0 +1,139 @@
+// The fleet as it is now: asked for at the start and again whenever the server says that there is something new.
+import {
+  get,
+  Problem,
+  type Domain,
+  type Happening,
+  type Host,
+  type Info,
+  type Quantity,
+  type Series,
+} from './api';
+import { History } from './history';
+
+const SPARK_POINTS = 60;
+const AGAIN_MS = 3000;
+const MOST_HAPPENINGS = 200;
+
+class Fleet {
+  info = $state.raw<Info | null>(null);
+  hosts = $state.raw<Host[]>([]);
+  domains = $state.raw<Domain[]>([]);
+  happenings = $state.raw<Happening[]>([]);
+  quantities = $state.raw(new Map<string, Quantity>());
+  /** When the figures were stored, Unix seconds. */
+  at = $state(0);
+  now = $state(Date.now() / 1000);
+  state = $state<'connecting' | 'live' | 'away'>('connecting');
+  problem = $state<Problem | null>(null);
+  /** Grows with every refresh: what depends on history reads it. */
+  tick = $state(0);
+  cpu = new History(SPARK_POINTS, 15);
+
+  #source: EventSource | null = null;
+  #busy = false;
+  #again = false;
+
+  start(): void {
+    setInterval(() => (this.now = Date.now() / 1000), 1000);
+    void this.#connect();
+  }
+
+  quantity(scope: string, name: string): Quantity | undefined {
+    return this.quantities.get(`${scope}/${name}`);
+  }
+
+  async #connect(): Promise<void> {
+    try {
+      await this.#begin();
+    } catch (error) {
+      this.#away(error);
+      setTimeout(() => void this.#connect(), AGAIN_MS);
+      return;
+    }
+    this.#source = new EventSource('/api/v1/live');
+    this.#source.addEventListener('tick', () => void this.#refresh());
+    this.#source.addEventListener('event', (message) => this.#happened(message));
+    this.#source.addEventListener('error', () => {
+      this.#source?.close();
+      this.#away(null);
+      setTimeout(() => void this.#connect(), AGAIN_MS);
+    });
+  }
+
+  async #begin(): Promise<void> {
+    const [info, quantities, events] = await Promise.all([
+      get<Info>('info'),
+      get<Quantity[]>('quantities'),
+      get<{ events: Happening[] }>('events', { limit: MOST_HAPPENINGS }),
+    ]);
+    this.info = info;
+    this.quantities = new Map(quantities.map((quantity) => [`${quantity.scope}/${quantity.name}`, quantity]));
+    this.happenings = events.events;
+    this.cpu = new History(SPARK_POINTS, Math.max(15, 2 * info.interval));
+    const span = this.cpu.step * SPARK_POINTS;
+    try {
+      const past = await get<Series>('series', {
+        scope: 'domain',
+        quantity: 'cpu_ratio',
+        start: -span,
+        step: this.cpu.step,
+      });
+      // The step that is not over yet has a value of its own when it is.
+      const end = past.end - past.step;
+      for (const one of past.series) this.cpu.fill(String(one.object.domain), one.points.slice(0, -1), end);
+    } catch (error) {
+      // A fleet too large for its past at once has sparklines that begin now.
+      if (!(error instanceof Problem) || error.status !== 413) throw error;
+    }
+    await this.#refresh();
+    if (this.problem) throw this.problem;
+  }
+
+  async #refresh(): Promise<void> {
+    if (this.#busy) {
+      this.#again = true;
+      return;
+    }
+    this.#busy = true;
+    try {
+      const [hosts, domains] = await Promise.all([
+        get<{ hosts: Host[] }>('hosts'),
+        get<{ at: number; domains: Domain[] }>('domains'),
+      ]);
+      this.hosts = hosts.hosts;
+      this.domains = domains.domains;
+      this.at = domains.at;
+      this.cpu.add(
+        domains.at,
+        domains.domains.map((domain) => [
+          domain.id,
+          domain.stale ? null : (domain.figures['cpu_ratio'] ?? null),
+        ]),
+      );
+      this.tick += 1;
+      this.state = 'live';
+      this.problem = null;
+    } catch (error) {
+      this.#away(error);
+    } finally {
+      this.#busy = false;
+      if (this.#again) {
+        this.#again = false;
+        void this.#refresh();
+      }
+    }
+  }
+
+  #happened(message: MessageEvent<string>): void {
+    const happening = JSON.parse(message.data) as Happening;
+    this.happenings = [happening, ...this.happenings].slice(0, MOST_HAPPENINGS);
+  }
+
+  #away(error: unknown): void {
+    this.state = 'away';
+    if (error instanceof Problem) this.problem = error;
+  }
+}
+
+export const fleet = new Fleet();
