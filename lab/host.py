@@ -29,6 +29,11 @@ from lab.image import Image, image
 from lab.spec import GuestSpec
 
 _SCRIPT = Path(__file__).parent / "host.sh"
+# Killed with its child, which is the first process of the host's namespaces.
+_KEEPER = (
+    *("unshare", "--mount", "--uts", "--net", "--pid", "--mount-proc", "--propagation", "private"),
+    *("--fork", "--kill-child=KILL", "bash", str(_SCRIPT)),
+)
 _NAMESPACE = uuid.UUID("2f0c5dd0-5b1e-4a52-9d0f-6f7f3f6c2b11")
 START_SECONDS = 60.0
 """How long anything on a host may take to come up."""
@@ -81,10 +86,13 @@ class Host:
         (self.folder / "disks").mkdir()
         with (self.folder / "keeper.log").open("w") as log:
             subprocess.run(
-                ["setsid", "--fork", "unshare", "--mount", "--uts", "--net", "--pid", "--fork", "--kill-child=KILL", "--mount-proc",
-                 "--propagation", "private", "bash", str(_SCRIPT), str(self.folder), self.name, self.uuid, str(number)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", check=True,
-            )  # fmt: skip
+                ["setsid", "--fork", *_KEEPER, str(self.folder), self.name, self.uuid, str(number)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                check=True,
+            )
         self._wait_for((self.folder / "ready").exists, "its namespaces", self.folder / "keeper.log")
         (self.folder / "subnet").write_text(str(number))
         self.start_libvirtd()
@@ -243,7 +251,11 @@ def keepers(folder: Path) -> list[int]:
     found = []
     for pid in _all_pids():
         arguments = _arguments(pid).split("\0")
-        if arguments[:1] == ["unshare"] and str(_SCRIPT) in arguments and any(map(wanted.fullmatch, arguments)):
+        if (
+            arguments[0] in ("setsid", "unshare")
+            and str(_SCRIPT) in arguments
+            and any(map(wanted.fullmatch, arguments))
+        ):
             found.append(pid)
     return found
 

@@ -87,8 +87,8 @@ class Store(Protocol):
             StoreError: nothing was stored.
         """
 
-    def latest(self, scope: Scope) -> list[Latest]:
-        """Every object that is in its host's newest sample, with all quantities and states of its scope."""
+    def latest(self, scope: Scope, quantities: Sequence[Quantity] = ()) -> list[Latest]:
+        """Every object that is in its host's newest sample, with its states and quantities: these, or all."""
 
     def series(self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> list[Series]:
         """The quantities of each object over a range; ``objects`` are UUIDs of hosts or domains, none means all."""

@@ -44,8 +44,8 @@ class DuckdbStore:
         self._records.committed(fresh)
         self._note_newest(samples)
 
-    def latest(self, scope: Scope) -> list[Latest]:
-        """Every object that is in its host's newest sample, with all quantities and states of its scope."""
+    def latest(self, scope: Scope, quantities: Sequence[Quantity] = ()) -> list[Latest]:
+        """Every object that is in its host's newest sample, with its states and quantities: these, or all."""
         with self._guard:
             newest = dict(self._newest)
         if not newest:
@@ -53,7 +53,7 @@ class DuckdbStore:
         times = [time for pair in newest.values() for time in pair]
         pairs = ", ".join(f"({quoted(host)}, {moment(time)})" for host, pair in newest.items() for time in pair)
         now = ", ".join(f"({quoted(host)}, {moment(max(pair))})" for host, pair in newest.items())
-        quantities = quantities_of(scope)
+        quantities = quantities or quantities_of(scope)
         codes = [metric for metric in metrics_of(scope) if metric.kind is Kind.STATE]
         with Snapshot(self._database) as snapshot:
 

@@ -50,7 +50,9 @@ export function duration(seconds: Figure): string {
 }
 
 export function ago(at: number | null, now: number): string {
-  return at === null ? 'never' : `${duration(Math.max(0, Math.round(now - at)))} ago`;
+  if (at === null) return 'never';
+  const seconds = Math.round(now - at);
+  return seconds < 2 ? 'just now' : `${duration(seconds)} ago`;
 }
 
 export function clock(at: number): string {

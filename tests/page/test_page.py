@@ -1,0 +1,119 @@
+"""The page in a real browser, over real guests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.running import PATIENCE, Running, running
+
+ROOT = Path(__file__).parent.parent.parent
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+]
+
+
+@pytest.fixture(scope="session")
+def page_server(server: Running) -> Running:
+    """The server, once it is known that the page is built."""
+    assert server.request("/", Accept="text/html").status == 200, "the page is not built: ./dev build"
+    return server
+
+
+@pytest.fixture(scope="module")
+def browser_page(page_server: Running) -> Iterator[Page]:
+    """A page in which every word on the browser's console is a failure."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        page = browser.new_context(base_url=page_server.address).new_page()
+        page.set_default_timeout(PATIENCE * 1000)
+        expect.set_options(timeout=PATIENCE * 1000)
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        yield page
+        browser.close()
+        assert [words for words in said if "status of 404" not in words] == []
+
+
+def test_the_fleet_is_live(browser_page: Page) -> None:
+    browser_page.goto("/")
+    expect(browser_page.get_by_test_id("totals")).to_have_text("1 of 2 hosts up · 1 of 1 domains running")
+    expect(browser_page.get_by_test_id("live")).to_contain_text("live")
+    expect(browser_page.get_by_text("No such file or directory").first).to_be_visible()
+    expect(browser_page.get_by_test_id("demo")).to_have_count(0)
+
+
+def test_domains_are_filtered_and_opened_by_keyboard(browser_page: Page) -> None:
+    browser_page.goto("/domains")
+    table = browser_page.get_by_role("region", name="Domains")
+    expect(table.get_by_role("link", name="test", exact=True)).to_be_visible()
+    browser_page.keyboard.press("/")
+    browser_page.keyboard.type("zzz")
+    expect(browser_page.get_by_text("No domain fits the filter")).to_be_visible()
+    assert browser_page.url.endswith("?q=zzz")
+    browser_page.keyboard.press("Escape")
+    expect(table).to_be_visible()
+    table.focus()
+    browser_page.keyboard.press("Enter")
+    expect(browser_page.get_by_role("heading", name="test", exact=True)).to_be_visible()
+
+
+def test_a_table_is_sorted_by_its_headings(browser_page: Page) -> None:
+    browser_page.goto("/hosts")
+    heading = browser_page.get_by_role("columnheader", name="Name")
+    expect(heading).to_have_attribute("aria-sort", "ascending")
+    heading.get_by_role("button").click()
+    expect(heading).to_have_attribute("aria-sort", "descending")
+
+
+def test_a_domain_shows_charts_devices_and_xml(browser_page: Page) -> None:
+    browser_page.goto("/domains/test")
+    for title in ("CPU", "Memory", "Disk throughput", "Network throughput"):
+        expect(browser_page.get_by_role("region", name=title, exact=True)).to_be_visible()
+    expect(browser_page.get_by_role("region", name="Interfaces")).to_contain_text("aa:bb:cc:dd:ee:ff")
+    browser_page.get_by_text("XML", exact=True).click()
+    expect(browser_page.locator("pre")).to_contain_text("<name>test</name>")
+    browser_page.get_by_role("button", name="1h").click()
+    assert browser_page.url.endswith("?range=1h")
+
+
+def test_a_host_that_is_down_says_why(browser_page: Page, page_server: Running) -> None:
+    down = next(host for host in page_server.get("/api/v1/hosts")["hosts"] if host["state"] == "down")
+    browser_page.goto(f"/hosts/{down['id']}")
+    expect(browser_page.get_by_role("alert")).to_contain_text("No such file or directory")
+
+
+@pytest.mark.parametrize("path", ["/domains/nobody", "/hosts/nobody", "/nowhere"])
+def test_what_is_not_there_is_said(browser_page: Page, path: str) -> None:
+    browser_page.goto(path)
+    expect(browser_page.get_by_role("heading", name="Not found")).to_be_visible()
+
+
+def test_a_server_that_goes_away_and_comes_back(browser_page: Page, tmp_path: Path) -> None:
+    arguments = ("--connect", "test:///default", "--interval", "0.5", "--demo")
+    with running(tmp_path, *arguments) as first:
+        port = first.address.rpartition(":")[2]
+        page = browser_page.context.new_page()
+        page.goto(first.address)
+        expect(page.get_by_test_id("live")).to_contain_text("live")
+        expect(page.get_by_test_id("demo")).to_contain_text("Demo")
+    expect(page.get_by_test_id("live")).to_contain_text("reconnecting")
+    expect(page.get_by_test_id("totals")).to_be_visible()
+    with running(tmp_path, *arguments, "--listen", f"127.0.0.1:{port}"):
+        expect(page.get_by_test_id("live")).to_contain_text("live")
+        page.close()
+
+
+def test_the_pages_own_tests_pass() -> None:
+    node = {**os.environ, "PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}", "NO_COLOR": "1"}
+    answer = subprocess.run(["npm", "test"], cwd=ROOT / "web", capture_output=True, text=True, check=False, env=node)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
