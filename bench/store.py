@@ -41,7 +41,7 @@ class Fleet:
         per_host = domains // HOSTS
         owners = [(f"host-{number:02}", [f"{number:04}-{domain:04}-4000" for domain in range(per_host)])
                   for number in range(HOSTS)]  # fmt: skip
-        self._hosts = [
+        self._hosts: list[tuple[str, dict[Scope, list[tuple[str | int, ...]]]]] = [
             (
                 host,
                 {
@@ -120,10 +120,8 @@ def fill(database: Database, store: DuckdbStore, domains: int, hours: int, inter
     """A day of the fleet, archived but for the newest hours; returns the end, Unix ms."""
     fleet = Fleet(domains)
     archive = Archive(database, Retention())
-    sequence = 0
     end = START + hours * HOUR
-    for at in range(START, end, interval):
-        sequence += 1
+    for sequence, at in enumerate(range(START, end, interval), start=1):
         store.append([Batch(sample.host, 1, sequence, at, (sample,)) for sample in fleet.samples(at)])
         if at % HOUR == 0:
             archive.run(at)
@@ -174,7 +172,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--domains", type=int, default=2000)
     parser.add_argument("--hours", type=int, default=24)
-    parser.add_argument("--interval", type=int, default=60, help="seconds between two samples of the past")
+    parser.add_argument("--interval", type=int, default=120, help="seconds between two samples of the past")
     options = parser.parse_args()
     shown = Table("what", "measured", "wanted", title=f"store, {options.domains:,} domains")
     with tempfile.TemporaryDirectory() as folder:
