@@ -83,7 +83,11 @@ class Host:
         """
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
+        # Guests run as a user of their own, who writes their consoles here.
+        for folder in (*self.folder.parents[:2], self.folder):
+            folder.chmod(0o755)
         (self.folder / "disks").mkdir()
+        (self.folder / "disks").chmod(0o777)
         with (self.folder / "keeper.log").open("w") as log:
             subprocess.run(
                 ["setsid", "--fork", *_KEEPER, str(self.folder), self.name, self.uuid, str(number)],

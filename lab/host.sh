@@ -29,7 +29,8 @@ mkdir -p /var/lib/libvirt/{qemu,dnsmasq} /run/sshd
 } >"$folder/hosts"
 mount --bind "$folder/hosts" /etc/hosts
 
-# A /dev/kvm that runs no guest makes libvirtd probe QEMU again and again, 2 s each; one it may not open does not.
+# A /dev/kvm that runs no guest makes libvirtd probe QEMU again and again, 2 s each; one that the guests' user may not
+# open does not.
 if [[ -e /dev/kvm ]]; then
   : >"$folder/no-kvm"
   chmod 000 "$folder/no-kvm"
@@ -46,12 +47,7 @@ listen_tls = 0
 listen_tcp = 0
 log_outputs = "3:file:/var/log/libvirt/libvirtd.log"
 EOF
-# Guests run as root within: the lab's folder may be one that only root can enter.
 cat >/etc/libvirt/qemu.conf <<EOF
-user = "root"
-group = "root"
-dynamic_ownership = 0
-remember_owner = 0
 security_driver = "none"
 namespaces = []
 stdio_handler = "file"
