@@ -112,11 +112,15 @@ def main() -> None:
     parser.add_argument("--domains", type=int, default=100)
     options = parser.parse_args()
     say = Console(stderr=True).print
-    with tempfile.TemporaryDirectory(prefix="vs-", dir="/var/tmp") as folder, Lab(Path(folder) / "lab") as lab:
+    with (
+        tempfile.TemporaryDirectory() as programs,
+        tempfile.TemporaryDirectory(prefix="vs-", dir="/var/tmp") as folder,
+        Lab(Path(folder)) as lab,
+    ):
         say(f"starting {options.domains} paused domains …")
         lab.up([HostSpec("kvm1", bare=options.domains)])
         host = lab.hosts[0]
-        loop, ours, loop_cpu, our_cpu = compare(host, compile_loop(Path(folder)))
+        loop, ours, loop_cpu, our_cpu = compare(host, compile_loop(Path(programs)))
         memory = resident_mib(host)
     calls = BLOCKS * CALLS
     shown = Table("", "C loop", "agent", "ratio", "wanted", title=f"one tick, {options.domains} domains")
