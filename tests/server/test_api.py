@@ -147,4 +147,4 @@ def test_it_ends_cleanly_while_somebody_listens(tmp_path: Path, how: int) -> Non
             assert connection.recv(4096)
             assert process.stop(how) == 0
     assert not [line for line in process.output if "Traceback" in line]
-    assert "everything is stored" in process.output[-1]
+    assert "virtscope has ended" in process.output[-1]

@@ -92,6 +92,11 @@ class Collector:
                 self._watch(session)
             except HypervisorError as error:
                 self._mark(LinkState.DOWN, _sentence(error))
+            except Exception as error:
+                # Whatever a hypervisor makes us stumble over, its host is down and the next connection tries anew.
+                log.exception("%s: the reading failed", self._uri.text)
+                self._mark(LinkState.DOWN, f"BUG: the reading failed: {error!r}. Please report it.")
+                self._pause(LONGEST_BACKOFF_SECONDS)
             finally:
                 _abandon(session)
 

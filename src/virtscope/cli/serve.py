@@ -57,7 +57,7 @@ def serve(*, uris: list[str], listen: str, data: Path, interval: float, keep_day
         console.print(Text("  Ctrl-C ends it.", "dim"))
 
     up.run(settings, ready)
-    console.print(Text("virtscope has ended; everything is stored.", "dim"))
+    console.print(Text("virtscope has ended.", "dim"))
 
 
 def _address(listen: str) -> tuple[str, int]:

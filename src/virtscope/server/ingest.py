@@ -96,7 +96,8 @@ class Ingest:
 
     def _run(self) -> None:
         while batches := self._collect():
-            if not self._write(batches) and self._stopping:
+            if not self._write([_believable(batch) for batch in batches]) and self._stopping:
+                log.warning("%d batches could not be stored: %s", len(batches), self._problem)
                 return
 
     def _collect(self) -> list[Batch]:
@@ -113,12 +114,20 @@ class Ingest:
             self._upkeep()
 
     def _write(self, batches: list[Batch]) -> bool:
-        batches = [_believable(batch) for batch in batches]
+        """Store batches, and tell everybody; whether the store took them."""
         try:
             self._store.append(batches)
         except StoreError as error:
             self._refused(batches, error)
             return False
+        except Exception:
+            # One batch that cannot be understood costs only itself: the others are stored without it.
+            if len(batches) > 1:
+                stored = [self._write([batch]) for batch in batches]
+                return all(stored)
+            log.exception("a batch of %s cannot be stored and is dropped", batches[0].agent)
+            self._dropped += 1
+            return True
         if self._problem:
             log.warning("storing again")
         self._problem = None

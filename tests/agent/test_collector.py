@@ -1,0 +1,113 @@
+"""The collector against libvirt's test driver: what goes wrong is a state, and goes by."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.running import until
+from virtscope.agent import collector, libvirt_lane
+from virtscope.agent.uri import parse
+from virtscope.catalogue import Scope
+from virtscope.sample import Batch, LinkState
+
+
+class Sink:
+    """Keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+
+    def put(self, batch: Batch) -> None:
+        self.batches.append(batch)
+
+    def states(self, uri: str) -> list[LinkState]:
+        return [link.state for batch in self.batches for link in batch.links if link.uri == uri]
+
+    def reasons(self) -> list[str]:
+        return [link.reason for batch in self.batches for link in batch.links if link.reason]
+
+
+@contextmanager
+def watching(*uris: str, interval: float = 0.2) -> Iterator[Sink]:
+    sink = Sink()
+    stop = collector.watch([parse(uri) for uri in uris], sink, interval)
+    try:
+        yield sink
+    finally:
+        stop()
+
+
+def test_samples_facts_and_sequence_numbers() -> None:
+    with watching("test:///default") as sink:
+        until(lambda: sum(len(batch.samples) for batch in sink.batches) >= 3, "three samples")
+        batches = list(sink.batches)
+    assert [batch.sequence for batch in batches] == list(range(1, len(batches) + 1))
+    assert [facts.name for batch in batches for facts in batch.domains] == ["test"]
+    assert len([host for batch in batches for host in batch.hosts]) == 1
+    sample = next(sample for batch in batches for sample in batch.samples)
+    assert {scope: len(rows) for scope, rows in sample.rows.items()}[Scope.DOMAIN] == 1
+
+
+def test_one_that_cannot_be_reached_does_not_stop_the_others() -> None:
+    absent = "qemu+unix:///system?socket=/nonexistent/socket"
+    with watching(absent, "test:///default") as sink:
+        until(lambda: LinkState.UP in sink.states("test:///default"), "the other host")
+        until(lambda: LinkState.DOWN in sink.states(absent), "the absent host's being down")
+    assert "No such file or directory" in sink.reasons()[0]
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"), [(ValueError("strange"), "BUG: the reading failed"), (TimeoutError(), "BUG: the reading")]
+)
+def test_a_reading_that_fails_is_a_state_and_goes_by(
+    monkeypatch: pytest.MonkeyPatch, failure: Exception, told: str
+) -> None:
+    healthy = libvirt_lane.read
+    failures = iter([failure])
+
+    def read(hypervisor: Any) -> libvirt_lane.Reading:
+        for error in failures:
+            raise error
+        return healthy(hypervisor)
+
+    monkeypatch.setattr(libvirt_lane, "read", read)
+    monkeypatch.setattr(collector, "LONGEST_BACKOFF_SECONDS", 0.1)
+    with watching("test:///default") as sink:
+        until(lambda: LinkState.UP in sink.states("test:///default"), "the host's coming back")
+    assert told in sink.reasons()[0]
+
+
+def test_a_call_that_hangs_is_late_and_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deadline makes the host down; while the call hangs none is put behind it; when it returns all is well."""
+    healthy = libvirt_lane.read
+    release = threading.Event()
+    calls: list[int] = []
+
+    def read(hypervisor: Any) -> libvirt_lane.Reading:
+        calls.append(1)
+        release.wait(60)
+        return healthy(hypervisor)
+
+    monkeypatch.setattr(libvirt_lane, "read", read)
+    monkeypatch.setattr(collector, "ANSWER_SECONDS", 0.2)
+    with watching("test:///default", interval=0.1) as sink:
+        until(lambda: LinkState.DOWN in sink.states("test:///default"), "the host's being down")
+        assert "no answer within" in sink.reasons()[0]
+        # Ticks go by: each finds the call still there.
+        until(lambda: any("has not returned yet" in reason for reason in sink.reasons()), "a tick that was refused")
+        assert len(calls) == 1
+        release.set()
+        until(lambda: LinkState.UP in sink.states("test:///default"), "the host's coming back")
+
+
+def test_stopped_is_silent() -> None:
+    with watching("test:///default") as sink:
+        until(lambda: sink.batches, "a batch")
+    before = len(sink.batches)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("collector")]
+    assert len(sink.batches) == before
