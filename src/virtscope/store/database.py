@@ -22,6 +22,16 @@ CHECKPOINT_THRESHOLD = "256MB"
 FREE_SPACE_FLOOR = 64 * 1024 * 1024
 """Bytes that stay free on the data folder's disk: below, nothing is written, and what was written stays readable."""
 
+_REFUSALS = (
+    duckdb.IOException,
+    duckdb.FatalException,
+    duckdb.InternalException,
+    duckdb.OutOfMemoryException,
+    duckdb.TransactionException,
+    duckdb.ConnectionException,
+)
+"""What is wrong with the store and not with what it is given."""
+
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (name VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
 CREATE TABLE IF NOT EXISTS progress (
@@ -67,7 +77,8 @@ class Database:
         """One transaction: committed at the end of the block, undone on an error.
 
         Raises:
-            StoreError: the disk is full or failing, or the database had to give up.
+            StoreError: the disk is full or failing, or the database had to give up; try again later. What is wrong
+                with the data themselves stays DuckDB's error.
         """
         with self._writing:
             self.require_space()
@@ -76,7 +87,7 @@ class Database:
                 cursor.begin()
                 yield cursor
                 cursor.commit()
-            except duckdb.Error as error:
+            except _REFUSALS as error:
                 raise self._failed(cursor, error) from error
             except BaseException:
                 cursor.rollback()
