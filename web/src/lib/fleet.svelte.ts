@@ -28,7 +28,7 @@ class Fleet {
   problem = $state<Problem | null>(null);
   /** Grows with every refresh: what depends on history reads it. */
   tick = $state(0);
-  cpu = new History(SPARK_POINTS, 15);
+  cpu = new History(SPARK_POINTS, 5);
 
   #source: EventSource | null = null;
   #busy = false;
@@ -70,7 +70,7 @@ class Fleet {
     this.info = info;
     this.quantities = new Map(quantities.map((quantity) => [`${quantity.scope}/${quantity.name}`, quantity]));
     this.happenings = events.events;
-    this.cpu = new History(SPARK_POINTS, Math.max(15, 2 * info.interval));
+    this.cpu = new History(SPARK_POINTS, Math.max(5, 2 * info.interval));
     const span = this.cpu.step * SPARK_POINTS;
     try {
       const past = await get<Series>('series', {
