@@ -28,6 +28,7 @@ class Sample:
     at: int
     """When the reading began, Unix ms."""
     rows: Mapping[Scope, Sequence[Row]]
+    """A scope that is there is complete: a domain without a row is not there any more."""
 
 
 @dataclass(frozen=True, slots=True)

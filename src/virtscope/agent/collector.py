@@ -108,15 +108,16 @@ class Collector:
         except HypervisorError:
             lane.close()
             raise
-        self._facts = {}
+        if host.id != self._link.host:
+            self._facts = {}
         self._link = replace(self._link, host=host.id)
         self._send(hosts=(host,))
         return _Session(hypervisor, lane, host)
 
     def _watch(self, session: _Session) -> None:
         """Tick until stopped, or until the connection is of no use any more (then raise why)."""
-        answered = resynced = time.monotonic()
-        due = answered
+        answered = due = time.monotonic()
+        resynced = due - RESYNC_SECONDS - 1  # whatever changed while there was no connection
         while not self._stopped:
             started = time.monotonic()
             try:
@@ -136,8 +137,9 @@ class Collector:
 
     def _tick(self, session: _Session, *, resync: bool) -> None:
         """Read everything once and send it."""
-        heard = self._drain()
         reading = session.lane.call(lambda: libvirt_lane.read(session.hypervisor), self._deadline)
+        # Only now, when there is an answer to send them with: events outlive a reading that fails.
+        heard = self._drain()
         changed = {event.domain for event in heard}
         stale = [
             domain

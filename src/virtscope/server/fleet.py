@@ -7,8 +7,9 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from virtscope.catalogue import Scope
 from virtscope.errors import Ambiguous, NotFound
-from virtscope.sample import Batch, DomainFacts, HostFacts, Link, LinkState
+from virtscope.sample import Batch, DomainFacts, HostFacts, Link, LinkState, Sample
 from virtscope.store import Known
 
 
@@ -65,6 +66,7 @@ class Fleet:
                     self._domains.pop((gone.host, gone.domain), None)
                 for sample in batch.samples:
                     self._last_seen[sample.host] = max(sample.at, self._last_seen.get(sample.host, 0))
+                    self._keep_only(sample)
 
     def hosts(self) -> list[Host]:
         """Every host by name, those never reached under their URI."""
@@ -109,6 +111,14 @@ class Fleet:
         if len({domain.id for domain in found}) > 1:
             raise Ambiguous(f"{len(found)} domains have the name {name!r}", "Use the domain's UUID instead.")
         return found
+
+    def _keep_only(self, sample: Sample) -> None:
+        """Forget the host's domains that its sample has no row of: they went while nobody watched."""
+        if Scope.DOMAIN not in sample.rows:
+            return
+        present = {row[0] for row in sample.rows[Scope.DOMAIN]}
+        for host, domain in [key for key in self._domains if key[0] == sample.host and key[1] not in present]:
+            del self._domains[host, domain]
 
     def _add_host(self, facts: HostFacts) -> None:
         """A URI leads to one host: another that it led to before is not watched any more."""

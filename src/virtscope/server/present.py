@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from typing import Any, Protocol
@@ -143,13 +144,9 @@ class Present:
 
     def _counts(self) -> dict[str, answers.DomainCount]:
         domains = self._fleet.domains()
-        return {
-            host: answers.DomainCount(
-                total=sum(domain.host == host for domain in domains),
-                running=sum(domain.host == host and self._is_active(domain) for domain in domains),
-            )
-            for host in {domain.host for domain in domains}
-        }
+        total = Counter(domain.host for domain in domains)
+        running = Counter(domain.host for domain in domains if self._is_active(domain))
+        return {host: answers.DomainCount(total[host], running[host]) for host in total}
 
     def _current(self, family: list[DomainFacts]) -> DomainFacts:
         """Of what several hosts say of one domain, what the one says that runs it; else the newest."""
