@@ -48,9 +48,9 @@ def compile_loop(folder: Path) -> Path:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time of a process, all its threads: utime and stime of proc_pid_stat(5)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """CPU time of a process, all its threads, to the nanosecond: /proc/PID/task/*/schedstat (sched-stats.rst)."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
 def agents_tick(host: Host) -> Callable[[], None]:
