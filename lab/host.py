@@ -254,12 +254,10 @@ def keepers(folder: Path) -> list[int]:
     wanted = re.compile(rf"{re.escape(str(folder))}(/[^/]+)*")
     found = []
     for pid in _all_pids():
-        arguments = _arguments(pid).split("\0")
-        if (
-            arguments[0] in ("setsid", "unshare")
-            and str(_SCRIPT) in arguments
-            and any(map(wanted.fullmatch, arguments))
-        ):
+        program, *rest = _arguments(pid).split("\0")
+        # Whichever checkout started it: its script need not be ours.
+        is_keeper = program in ("setsid", "unshare") and any(word.endswith("/lab/host.sh") for word in rest)
+        if is_keeper and any(map(wanted.fullmatch, rest)):
             found.append(pid)
     return found
 

@@ -242,7 +242,7 @@ def _abandon(session: _Session) -> None:
 
 
 def _sentence(error: HypervisorError) -> str:
-    return f"{error} {error.hint}".strip() if error.hint else str(error)
+    return f"{error}. {error.hint}" if error.hint else str(error)
 
 
 def watch(uris: list[ConnectionUri], sink: Sink, interval: float) -> Callable[[], None]:

@@ -35,7 +35,7 @@ def draw(source: Source, height: int) -> Group:
     hosts, domains = source.hosts(), source.domains()
     domains.sort(key=lambda domain: (-(domain["figures"].get("cpu_cores") or 0.0), domain["name"]))
     up = sum(host["state"] == "up" for host in hosts)
-    running = sum(domain["state"] == "running" for domain in domains)
+    running = sum(domain["state"] == "running" and not domain["stale"] for domain in domains)
     head = Text.assemble(
         (f"{up} of {len(hosts)} hosts up", "green" if up == len(hosts) else "bold red"),
         f" · {running} of {len(domains)} domains running · by CPU · Ctrl-C ends",
