@@ -14,10 +14,16 @@ FOLDER = Path(__file__).parent
 _WRITTEN = "<!-- Written by `python -m docs.reference`; change the code instead. -->\n"
 _TITLES = {
     Scope.HOST: "Hosts",
+    Scope.CELL: "NUMA nodes",
+    Scope.POOL: "Storage pools",
+    Scope.VOLUME: "Storage volumes",
     Scope.DOMAIN: "Domains",
     Scope.VCPU: "vCPUs",
     Scope.DISK: "Disks",
     Scope.NIC: "Network interfaces",
+    Scope.IOTHREAD: "I/O threads",
+    Scope.JOB: "Migrations and jobs of disks",
+    Scope.FILESYSTEM: "File systems of guests",
 }
 
 

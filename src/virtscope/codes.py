@@ -39,6 +39,19 @@ _LIFECYCLE: tuple[tuple[str, tuple[str, ...]], ...] = (
 )  # fmt: skip
 
 
+_WATCHDOG = ("none", "pause", "reset", "poweroff", "shutdown", "debug", "inject NMI")
+_IO_ERROR = ("ignored", "domain paused", "reported to the guest")
+_BLOCK_JOBS = ("unknown", "pull", "copy", "commit", "active commit", "backup")
+_BLOCK_JOB_STATUS = ("completed", "failed", "cancelled", "ready")
+_GUEST_AGENT_STATES, _GUEST_AGENT_REASONS = (
+    ("unknown", "connected", "disconnected"),
+    ("unknown", "domain started", "channel"),
+)
+_MEMORY_RECIPIENTS, _MEMORY_ACTIONS = ("hypervisor", "guest"), ("ignored", "injected", "fatal", "reset")
+POOL_STATES = ("inactive", "building", "running", "degraded", "inaccessible")
+"""virStoragePoolState."""
+
+
 def state(code: int | None) -> str:
     """The word for a virDomainState."""
     return _word(STATES, code)
@@ -58,6 +71,37 @@ def lifecycle(event: int, detail: int) -> tuple[str, str]:
         return f"event {event}", str(detail)
     kind, details = _LIFECYCLE[event]
     return kind, details[detail] if 0 <= detail < len(details) else str(detail)
+
+
+def pool_state(code: int | None) -> str:
+    """The word for a virStoragePoolState."""
+    return _word(POOL_STATES, code)
+
+
+def watchdog(action: int) -> str:
+    """What a watchdog did (virDomainEventWatchdogAction)."""
+    return _word(_WATCHDOG, action)
+
+
+def io_error(action: int) -> str:
+    """What became of an I/O error (virDomainEventIOErrorAction)."""
+    return _word(_IO_ERROR, action)
+
+
+def block_job(kind: int, status: int) -> tuple[str, str]:
+    """A disk's job and how it stands (virDomainBlockJobType, virConnectDomainEventBlockJobStatus)."""
+    return _word(_BLOCK_JOBS, kind), _word(_BLOCK_JOB_STATUS, status)
+
+
+def guest_agent(state_code: int, reason_code: int) -> str:
+    """Whether a guest's agent is there, and why it changed (virConnectDomainEventAgentLifecycleState)."""
+    why = _word(_GUEST_AGENT_REASONS, reason_code)
+    return _word(_GUEST_AGENT_STATES, state_code) + ("" if why == "unknown" else f": {why}")
+
+
+def memory_failure(recipient: int, action: int) -> tuple[str, str]:
+    """Whose memory failed, and what was done (virDomainMemoryFailureRecipientType, …ActionType)."""
+    return _word(_MEMORY_RECIPIENTS, recipient), _word(_MEMORY_ACTIONS, action)
 
 
 def _word(words: tuple[str, ...], code: int | None) -> str:

@@ -37,7 +37,7 @@ class Figures:
     values: Mapping[str, float | None]
     """Every quantity of the scope by name, in base units; None where it is not known."""
     states: Mapping[str, int | None]
-    """The codes of the newer sample: metrics of the kind STATE."""
+    """The newest known codes: metrics of the kind STATE."""
 
 
 def increase(previous: int, current: int) -> int:
@@ -68,9 +68,9 @@ class Interval:
             Figures(
                 key={"host": self.current.host, **dict(zip(scope.keys[1:], key, strict=True))},
                 values={quantity.name: self._value(quantity.formula, scope, key) for quantity in quantities},
-                states={name: values[at] for at, name in states},
+                states={name: self._newest(scope, key, at) for at, name in states},
             )
-            for key, values in self._now.get(scope, {}).items()
+            for key in self._now.get(scope, {})
         ]
 
     def _value(self, expression: Expression, scope: Scope, key: Key) -> float | None:
@@ -78,13 +78,19 @@ class Interval:
             case Rate(metric):
                 return self._rate(scope, key, metric)
             case Gauge(metric):
-                value = self._now[scope][key][_position(scope, metric)]
+                value = self._newest(scope, key, _position(scope, metric))
                 return None if value is None else value * METRIC[scope, metric].scale
             case Total(inner, of):
                 return _sum(self._value(of, inner, child) for child in self._within(inner, key))
             case Combined(operator, left, right):
                 return combine(operator, self._value(left, scope, key), self._value(right, scope, key))
         raise TypeError(f"BUG: {expression!r} is no expression of the catalogue")
+
+    def _newest(self, scope: Scope, key: Key, position: int) -> Value:
+        """The newest known reading: one sample need not know all of a row."""
+        value = self._now[scope][key][position]
+        before = self._before.get(scope, {}).get(key)
+        return before[position] if value is None and before is not None else value
 
     def _rate(self, scope: Scope, key: Key, metric: str) -> float | None:
         before = self._before.get(scope, {}).get(key)

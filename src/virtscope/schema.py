@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from virtscope.catalogue import METRICS, Metric, Scope, metrics_of
 
-_KEY_TYPES = {"vcpu": "INTEGER"}
+_KEY_TYPES = {"vcpu": "INTEGER", "cell": "INTEGER", "iothread": "INTEGER"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from tests.running import until
-from virtscope.agent import collector, libvirt_lane
+from virtscope.agent import collector
+from virtscope.agent.hypervisor import DomainRecord, Hypervisor
+from virtscope.agent.libvirt_lane import LibvirtLane, Reading
+from virtscope.agent.pace import Pace
 from virtscope.agent.uri import parse
-from virtscope.catalogue import Scope
+from virtscope.catalogue import Group, Scope
 from virtscope.sample import Batch, LinkState
 
 
@@ -35,7 +38,7 @@ class Sink:
 @contextmanager
 def watching(*uris: str, interval: float = 0.2) -> Iterator[Sink]:
     sink = Sink()
-    stop = collector.watch([parse(uri) for uri in uris], sink, interval)
+    stop = collector.watch([parse(uri) for uri in uris], sink, Pace.of(interval))
     try:
         yield sink
     finally:
@@ -67,15 +70,15 @@ def test_one_that_cannot_be_reached_does_not_stop_the_others() -> None:
 def test_a_reading_that_fails_is_a_state_and_goes_by(
     monkeypatch: pytest.MonkeyPatch, failure: Exception, told: str
 ) -> None:
-    healthy = libvirt_lane.read
+    healthy = LibvirtLane.read
     failures = iter([failure])
 
-    def read(hypervisor: Any) -> libvirt_lane.Reading:
+    def read(lane: LibvirtLane, *arguments: Any, **how: Any) -> Reading:
         for error in failures:
             raise error
-        return healthy(hypervisor)
+        return healthy(lane, *arguments, **how)
 
-    monkeypatch.setattr(libvirt_lane, "read", read)
+    monkeypatch.setattr(LibvirtLane, "read", read)
     monkeypatch.setattr(collector, "LONGEST_BACKOFF_SECONDS", 0.1)
     with watching("test:///default") as sink:
         until(lambda: LinkState.UP in sink.states("test:///default"), "the host's coming back")
@@ -84,16 +87,16 @@ def test_a_reading_that_fails_is_a_state_and_goes_by(
 
 def test_a_call_that_hangs_is_late_and_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     """The deadline makes the host down; while the call hangs none is put behind it; when it returns all is well."""
-    healthy = libvirt_lane.read
+    healthy = Hypervisor.domains
     release = threading.Event()
     calls: list[int] = []
 
-    def read(hypervisor: Any) -> libvirt_lane.Reading:
+    def domains(hypervisor: Hypervisor, groups: Iterable[Group]) -> list[DomainRecord]:
         calls.append(1)
         release.wait(60)
-        return healthy(hypervisor)
+        return healthy(hypervisor, groups)
 
-    monkeypatch.setattr(libvirt_lane, "read", read)
+    monkeypatch.setattr(Hypervisor, "domains", domains)
     monkeypatch.setattr(collector, "ANSWER_SECONDS", 0.2)
     with watching("test:///default", interval=0.1) as sink:
         until(lambda: LinkState.DOWN in sink.states("test:///default"), "the host's being down")

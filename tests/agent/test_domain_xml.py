@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from virtscope.agent import domain_xml
-from virtscope.sample import DomainFacts
+from virtscope.sample import DomainFacts, Nova
 
 XML = """<domain type='kvm' id='3'><name>web</name><title>Front &lt;b&gt;</title>
 <metadata><nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1"><nova:name>web.example</nova:name>
@@ -29,12 +29,7 @@ def facts(xml: str) -> DomainFacts:
 def test_what_the_xml_says() -> None:
     found = facts(XML)
     assert (found.title, found.os_type, found.arch, found.machine) == ("Front <b>", "hvm", "x86_64", "pc-i440fx-7.2")
-    assert (found.instance_name, found.flavor, found.project, found.owner) == (
-        "web.example",
-        "m1.small",
-        "shop",
-        "alice",
-    )
+    assert found.nova == Nova("web.example", "m1.small", "shop", "2", "alice", "1")
     assert [(disk.target, disk.device, disk.source, disk.cache, disk.readonly) for disk in found.disks] == [
         ("vda", "disk", "vms/web", "none", False),
         ("sda", "cdrom", None, None, True),

@@ -18,7 +18,7 @@ DOMAINS = (DomainFacts("d1", "web", "h1"), DomainFacts("d2", "db", "h1"), Domain
 
 @pytest.fixture
 def fleet() -> Fleet:
-    return Fleet([ONE, TWO], Known(HOSTS, DOMAINS, ()), {"h1": 5})
+    return Fleet([ONE, TWO], Known((*HOSTS, *DOMAINS)), {"h1": 5})
 
 
 def names(fleet: Fleet) -> list[tuple[str, str]]:
@@ -26,13 +26,13 @@ def names(fleet: Fleet) -> list[tuple[str, str]]:
 
 
 def test_what_is_not_watched_any_more_is_not_shown() -> None:
-    fleet = Fleet([ONE], Known(HOSTS, DOMAINS, ()), {})
+    fleet = Fleet([ONE], Known((*HOSTS, *DOMAINS)), {})
     assert [host.name for host in fleet.hosts()] == ["kvm1"]
     assert names(fleet) == [("h1", "db"), ("h1", "web")]
 
 
 def test_a_host_never_reached_goes_by_its_uri() -> None:
-    fleet = Fleet([ONE], Known((), (), ()), {})
+    fleet = Fleet([ONE], Known(), {})
     host = fleet.hosts()[0]
     assert (host.name, host.facts, host.is_up) == (ONE, None, False)
     assert fleet.host(host.id) == fleet.host(ONE) == host
@@ -51,7 +51,7 @@ def test_names_that_fit_nothing_or_too_much(fleet: Fleet) -> None:
 
 def test_a_domain_that_went_is_gone_only_from_its_host(fleet: Fleet) -> None:
     fleet.apply([batch(1, domains=(DomainFacts("d1", "web", "h2"),))])
-    fleet.apply([batch(2, gone=(Gone("h1", "d1"),))])
+    fleet.apply([batch(2, gone=(Gone("h1", "domain", "d1"),))])
     assert names(fleet) == [("h1", "db"), ("h2", "web"), ("h2", "web")]
 
 

@@ -55,7 +55,7 @@ def test_latest_is_of_the_newest_two_samples(open_store: Opened) -> None:
     assert found["d"].values["net_receive"] is None
     assert found["d"].at == START + 20_000
     assert found["d"].seconds == 10
-    assert found["d"].states == {"state": 1, "state_reason": None}
+    assert found["d"].states == {"state": 1, "state_reason": None, "timed_out": None}
 
 
 def test_series_has_a_value_for_each_step_and_null_where_nothing_is_known(open_store: Opened) -> None:
@@ -199,12 +199,11 @@ def test_records(tmp_path: Path) -> None:
     events = (Event(START, "h", "d", "started", "booted"), Event(START + 5, "h", None, "host up"))
     with opened(tmp_path) as made:
         made.store.append([batch(1, hosts=(host,), links=(link,), domains=domains, events=events)])
-        made.store.append([batch(2, gone=(Gone("h", "e"),))])
+        made.store.append([batch(2, gone=(Gone("h", "domain", "e"),))])
     with opened(tmp_path) as made:
         known = made.records.known()
-        assert known.hosts == (host,)
+        assert known.facts == (host, domains[0])
         assert known.links == (link,)
-        assert known.domains == domains[:1]
         assert made.records.events(START, START + 10) == list(reversed(events))
         assert made.records.events(START, START + 10, domain="d") == [events[0]]
         assert made.records.events(START, START + 5) == [events[0]]

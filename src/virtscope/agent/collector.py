@@ -1,8 +1,9 @@
 """The collector: watches one hypervisor and hands what it learns to a sink, batch by batch.
 
-One thread for each URI: connect, sample every tick, follow events, reconnect. Every call into libvirt goes through a
-lane with a deadline, so that a hypervisor that hangs makes its own host late and nothing else. Runs never stack: the
-next tick waits for the last one's answer.
+One thread for each URI connects, asks libvirt tick after tick, follows events, reconnects. Where the hypervisor is this
+machine another one reads the kernel's counters at a pace of its own. Every call into libvirt goes through a lane with a
+deadline, so that a hypervisor that hangs makes its own host late and nothing else. Runs never stack: the next tick
+waits for the last one's answer.
 """
 
 from __future__ import annotations
@@ -11,26 +12,34 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from virtscope.agent import domain_xml, domstats, libvirt_lane
-from virtscope.agent.hypervisor import DomainDescription, Hypervisor, HypervisorEvent
+from virtscope.agent import libvirt_lane
+from virtscope.agent.hypervisor import Hypervisor, HypervisorEvent
+from virtscope.agent.inventory import Inventory, News
+from virtscope.agent.kernel_lane import KernelLane, Watched
 from virtscope.agent.lane import Lane
+from virtscope.agent.libvirt_lane import LibvirtLane, Reading
+from virtscope.agent.pace import Pace
+from virtscope.agent.slices import Slices
+from virtscope.agent.slow_lane import SlowLane, SlowReading
 from virtscope.agent.uri import ConnectionUri
 from virtscope.errors import HypervisorError, Late
-from virtscope.sample import Batch, DomainFacts, Event, Gone, HostFacts, Link, LinkState, Sample, now_ms
+from virtscope.sample import Batch, DomainFacts, Event, Gone, HostFacts, Link, LinkState, Other, Sample, Value, now_ms
 
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 30.0
 """How long a connection may take: ssh to a slow host is slow."""
 ANSWER_SECONDS = 5.0
-"""How long one reading may take before its host counts as not answering; a longer interval allows as long as itself."""
+"""How long libvirt itself may take to answer before its host counts as down; a longer interval allows as long."""
 GIVE_UP_SECONDS = 30.0
 """After how long without an answer the connection is left to itself and a new one is tried."""
+SLOW_SECONDS = 60.0
+"""Between two rounds of the slow lane."""
 RESYNC_SECONDS = 300.0
 """Every so often all XML is read again: some changes (a link set down, a disk resized) raise no event."""
 EXTRA_TICK_SECONDS = 1.0
@@ -47,25 +56,31 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Session:
-    """One open connection, the lane its calls go through, and whose it is."""
+    """Everything that belongs to one open connection."""
 
     hypervisor: Hypervisor
     lane: Lane
     host: HostFacts
+    slices: Slices
+    libvirt: LibvirtLane
+    slow: SlowLane
+    kernel: _Kernel | None
+    """Only where the hypervisor may be this machine."""
 
 
 class Collector:
     """Watches one URI until it is told to stop."""
 
-    def __init__(self, uri: ConnectionUri, sink: Sink, interval: float) -> None:
+    def __init__(self, uri: ConnectionUri, sink: Sink, pace: Pace) -> None:
         self._uri = uri
         self._sink = sink
-        self._interval = interval
-        self._deadline = max(ANSWER_SECONDS, interval)
+        self._pace = pace
         self._epoch = now_ms()
         self._sequence = 0
-        self._facts: dict[str, DomainFacts] = {}
-        self._link = Link(uri.text, LinkState.CONNECTING, since=self._epoch, interval=interval)
+        self._sending = threading.Lock()
+        self._inventory = Inventory("")
+        self._errors = 0
+        self._link = Link(uri.text, LinkState.CONNECTING, since=self._epoch, interval=pace.interval)
         self._events: SimpleQueue[HypervisorEvent] = SimpleQueue()
         self._wake = threading.Event()
         self._stopped = False
@@ -108,76 +123,120 @@ class Collector:
         except HypervisorError:
             lane.close()
             raise
-        if host.id != self._link.host:
-            self._facts = {}
+        if host.id != self._inventory.host:
+            self._inventory = Inventory(host.id)
         self._link = replace(self._link, host=host.id)
         self._send(hosts=(host,))
-        return _Session(hypervisor, lane, host)
+        slices = Slices(self._connect_again)
+        return _Session(
+            hypervisor,
+            lane,
+            host,
+            slices,
+            LibvirtLane(hypervisor, slices, host),
+            SlowLane(f"libvirt slow {self._uri.text}"),
+            self._kernel(host) if self._may_be_this_machine() else None,
+        )
+
+    def _connect_again(self) -> Hypervisor:
+        """Another connection to the same hypervisor, without events."""
+        lane = Lane(f"libvirt connect {self._uri.text}")
+        try:
+            return lane.call(lambda: Hypervisor(self._uri), ANSWER_SECONDS)
+        finally:
+            lane.close()
+
+    def _may_be_this_machine(self) -> bool:
+        """Whether the kernel lane is worth a try. Whether the domains' processes are here shows only then."""
+        return self._pace.kernel_lane and self._uri.driver == "qemu" and not self._uri.host
+
+    def _kernel(self, host: HostFacts) -> _Kernel:
+        return _Kernel(host, self._pace.interval, self._send_sample, self._wake.set)
+
+    def _send_sample(self, sample: Sample) -> None:
+        self._send(samples=(sample,))
 
     def _watch(self, session: _Session) -> None:
         """Tick until stopped, or until the connection is of no use any more (then raise why)."""
         answered = due = time.monotonic()
+        answers = 0
         resynced = due - RESYNC_SECONDS - 1  # whatever changed while there was no connection
+        slow = due - SLOW_SECONDS - 1
         while not self._stopped:
             started = time.monotonic()
+            resync, is_slow = started - resynced > RESYNC_SECONDS, started - slow > SLOW_SECONDS
             try:
-                self._tick(session, resync=started - resynced > RESYNC_SECONDS)
+                self._tick(session, resync=resync, slow=is_slow)
                 answered = time.monotonic()
-                if started - resynced > RESYNC_SECONDS:
-                    resynced = started
+                answers += 1
+                resynced = started if resync else resynced
+                slow = started if is_slow else slow
                 self._mark(LinkState.UP, None)
             except HypervisorError as error:
+                self._errors += 1
+                if session.kernel is not None:
+                    session.kernel.pause()
                 self._mark(LinkState.DOWN, _sentence(error))
                 if time.monotonic() - answered > GIVE_UP_SECONDS or not (
                     isinstance(error, Late) or session.hypervisor.alive
                 ):
                     raise
-            due = max(due + self._interval, time.monotonic())
+            due = max(due + self._interval(session, answers), time.monotonic())
             self._wait_until(due, not_before=started + EXTRA_TICK_SECONDS)
 
-    def _tick(self, session: _Session, *, resync: bool) -> None:
-        """Read everything once and send it."""
-        reading = session.lane.call(lambda: libvirt_lane.read(session.hypervisor), self._deadline)
+    def _interval(self, session: _Session, answers: int) -> float:
+        """Seconds until libvirt is asked again: soon at first, because rates need two answers, and while it is down."""
+        is_beside = session.kernel is not None and session.kernel.is_running
+        return self._pace.libvirt if is_beside and answers > 1 else self._pace.interval
+
+    def _tick(self, session: _Session, *, resync: bool, slow: bool) -> None:
+        """Ask libvirt for everything once, and send what it says."""
+        deadline = max(ANSWER_SECONDS, self._pace.interval)
+        beside = session.kernel is not None and session.kernel.is_running
+        reading = session.libvirt.read(deadline, beside_kernel=beside, slow=slow)
         # Only now, when there is an answer to send them with: events outlive a reading that fails.
         heard = self._drain()
-        changed = {event.domain for event in heard}
-        stale = [
-            domain
-            for domain, record in reading.domains
-            if resync or domain in changed or self._lacks(domain, domstats.interface_names(record))
-        ]
-        news = self._refresh(session, stale)
-        present = {domain for domain, _ in reading.domains}
-        gone = tuple(Gone(session.host.id, domain) for domain in self._facts if domain not in present)
-        for absent in gone:
-            del self._facts[absent.domain]
+        news = self._refresh(session, reading, {event.domain for event in heard}, resync=resync)
+        own = libvirt_lane.own_figures(reading, self._errors)
+        whole = libvirt_lane.sample(reading, session.host, self._inventory.domains, own)
+        if session.kernel is not None:
+            session.kernel.follow(libvirt_lane.watched(whole, reading, self._inventory.domains), own)
+        sample = libvirt_lane.beside_kernel(whole) if beside else whole
+        late = self._slow(session, reading, slow=slow)
+        if late is not None:
+            sample = libvirt_lane.with_rows(sample, late.rows)
+        others = self._inventory.update_others(late.others) if late is not None else News()
+        told = tuple(Event(event.at, session.host.id, event.domain, event.kind, event.detail) for event in heard)
         self._send(
-            samples=(libvirt_lane.sample(reading, session.host, self._facts),),
-            domains=news,
-            gone=gone,
-            events=tuple(Event(event.at, session.host.id, event.domain, event.kind, event.detail) for event in heard),
+            samples=(sample,),
+            domains=news.domains,
+            others=others.others,
+            gone=news.gone + others.gone,
+            events=told + news.events + others.events,
         )
 
-    def _lacks(self, domain: str, interfaces: set[str]) -> bool:
-        """Whether the facts kept of a domain do not cover what its statistics name."""
-        facts = self._facts.get(domain)
-        return facts is None or (facts.problem is None and not interfaces <= {nic.target for nic in facts.nics})
+    def _refresh(self, session: _Session, reading: Reading, changed: set[str], *, resync: bool) -> News:
+        """Read again the XML of the domains whose description may have changed."""
+        domains = self._inventory.stale(reading.fields, changed, all_of_them=resync)
+        host = session.host.id
 
-    def _refresh(self, session: _Session, domains: list[str]) -> tuple[DomainFacts, ...]:
-        """Read the XML of these domains again; the facts that are new."""
-        if not domains:
-            return ()
+        def describe() -> list[DomainFacts]:
+            return [found for domain in domains if (found := session.hypervisor.describe(domain, host)) is not None]
 
-        def describe() -> list[DomainDescription]:
-            return [found for domain in domains if (found := session.hypervisor.describe(domain)) is not None]
+        described = session.lane.call(describe, max(GIVE_UP_SECONDS, self._pace.interval)) if domains else []
+        return self._inventory.update_domains(described, {domain for domain, _ in reading.fields})
 
-        news = []
-        for found in session.lane.call(describe, self._deadline):
-            facts = domain_xml.facts(found.id, found.name, session.host.id, found.persistent, found.xml)
-            if facts != self._facts.get(found.id):
-                self._facts[found.id] = facts
-                news.append(facts)
-        return tuple(news)
+    def _slow(self, session: _Session, reading: Reading, *, slow: bool) -> SlowReading | None:
+        """Begin a round of the slow lane when it is time, and what the last one has brought."""
+        if slow:
+            may_be_asked = reading.active - reading.answer.sick
+            session.slow.start(session.hypervisor, session.host.id, may_be_asked, self._inventory.domains)
+        try:
+            return session.slow.result()
+        except HypervisorError as error:
+            self._errors += 1
+            log.warning("%s: %s", self._uri.text, error)
+            return None
 
     def _heard(self, event: HypervisorEvent) -> None:
         """Called in libvirt's event thread."""
@@ -225,18 +284,88 @@ class Collector:
         samples: tuple[Sample, ...] = (),
         hosts: tuple[HostFacts, ...] = (),
         domains: tuple[DomainFacts, ...] = (),
+        others: tuple[Other, ...] = (),
         gone: tuple[Gone, ...] = (),
         events: tuple[Event, ...] = (),
         links: tuple[Link, ...] = (),
     ) -> None:
-        self._sequence += 1
-        self._sink.put(
-            Batch(self._uri.text, self._epoch, self._sequence, now_ms(), samples, hosts, domains, gone, events, links)
-        )
+        with self._sending:
+            self._sequence += 1
+            self._sink.put(
+                Batch(
+                    self._uri.text,
+                    self._epoch,
+                    self._sequence,
+                    now_ms(),
+                    samples,
+                    hosts,
+                    domains,
+                    others,
+                    gone,
+                    events,
+                    links,
+                )
+            )
+
+
+class _Kernel:
+    """The kernel lane in a thread of its own, fed by each answer of libvirt."""
+
+    def __init__(
+        self, host: HostFacts, interval: float, send: Callable[[Sample], None], ask_libvirt: Callable[[], None]
+    ) -> None:
+        self._lane = KernelLane(host.id)
+        self._interval = interval
+        self._send = send
+        self._ask_libvirt = ask_libvirt
+        self._guard = threading.Lock()
+        self._figures: Mapping[str, Value] = {}
+        self._running = False
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"kernel lane {host.name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it reads; not before it has found every domain's process."""
+        return self._running
+
+    def follow(self, domains: Sequence[Watched], figures: Mapping[str, Value]) -> None:
+        """Take over what is to be read from now on."""
+        with self._guard:
+            self._figures = figures
+            self._running = self._lane.follow(domains)
+
+    def pause(self) -> None:
+        """Read nothing until libvirt has answered again: what is there is not known."""
+        self._running = False
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopped.set()
+        self._thread.join(timeout=5)
+        with self._guard:
+            self._lane.close()
+
+    def _run(self) -> None:
+        due = time.monotonic()
+        while not self._stopped.is_set():
+            if self._running:
+                with self._guard:
+                    sample, is_whole = self._lane.read(self._figures)
+                self._send(sample)
+                if not is_whole:
+                    self._ask_libvirt()
+            due = max(due + self._interval, time.monotonic())
+            self._stopped.wait(due - time.monotonic())
 
 
 def _abandon(session: _Session) -> None:
     """Close a connection without waiting: closing one that hangs may hang too."""
+    if session.kernel is not None:
+        session.kernel.stop()
+    session.slices.close()
+    session.slow.close()
     threading.Thread(target=session.hypervisor.close, name="libvirt close", daemon=True).start()
     session.lane.close()
 
@@ -245,9 +374,9 @@ def _sentence(error: HypervisorError) -> str:
     return f"{error}. {error.hint}" if error.hint else str(error)
 
 
-def watch(uris: list[ConnectionUri], sink: Sink, interval: float) -> Callable[[], None]:
+def watch(uris: Sequence[ConnectionUri], sink: Sink, pace: Pace) -> Callable[[], None]:
     """Start a collector for each URI, each in its own thread; the answer stops them all and waits for them."""
-    collectors = [Collector(uri, sink, interval) for uri in uris]
+    collectors = [Collector(uri, sink, pace) for uri in uris]
     threads = [
         threading.Thread(target=collector.run, name=f"collector {uri.text}", daemon=True)
         for uri, collector in zip(uris, collectors, strict=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from virtscope.catalogue import Group, Scope, metrics_of
+from virtscope.catalogue import Scope, metrics_of
 from virtscope.sample import DomainFacts, Row, Value
 
 _LARGEST = 2**63 - 1
@@ -23,13 +23,15 @@ _HOST_VIEW = frozenset({"ethernet"})
 def rows(
     statistics: Iterable[tuple[str, Mapping[str, Any]]], facts: Mapping[str, DomainFacts]
 ) -> dict[Scope, list[Row]]:
-    """One row for each domain, vCPU, disk and interface that the answer of a bulk call names."""
-    tables: dict[Scope, list[Row]] = {Scope.DOMAIN: [], Scope.VCPU: [], Scope.DISK: [], Scope.NIC: []}
+    """One row for each domain, vCPU, disk, interface and I/O thread that the answer of a bulk call names."""
+    scopes = (Scope.DOMAIN, Scope.VCPU, Scope.DISK, Scope.NIC, Scope.IOTHREAD)
+    tables: dict[Scope, list[Row]] = {scope: [] for scope in scopes}
     for domain, record in statistics:
         tables[Scope.DOMAIN].append((domain, *_values(record, _fields(Scope.DOMAIN))))
         tables[Scope.VCPU].extend(_vcpus(domain, record))
         tables[Scope.DISK].extend(_disks(domain, record))
         tables[Scope.NIC].extend(_nics(domain, record, facts.get(domain)))
+        tables[Scope.IOTHREAD].extend(_iothreads(domain, record))
     return tables
 
 
@@ -71,6 +73,14 @@ def _nics(domain: str, record: Mapping[str, Any], facts: DomainFacts | None) -> 
     return list(found.values())
 
 
+def _iothreads(domain: str, record: Mapping[str, Any]) -> list[Row]:
+    """A row for each I/O thread: they are numbered as the XML says, from 1, and with holes."""
+    if not record.get("iothread.count"):
+        return []
+    numbers = {int(name.split(".")[1]) for name in record if name.startswith("iothread.") and name != "iothread.count"}
+    return [(domain, number, *_values(record, _fields(Scope.IOTHREAD, number))) for number in sorted(numbers)]
+
+
 def _values(record: Mapping[str, Any], fields: tuple[str, ...]) -> list[Value]:
     return [_clean(record.get(field)) for field in fields]
 
@@ -81,7 +91,7 @@ def _clean(value: Any) -> Value:
 
 @cache
 def _fields(scope: Scope, index: int = 0) -> tuple[str, ...]:
-    return tuple(metric.source.format(index) for metric in metrics_of(scope) if metric.group is not Group.NODE)
+    return tuple(metric.source.format(index) for metric in metrics_of(scope))
 
 
 @cache

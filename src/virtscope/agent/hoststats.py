@@ -6,6 +6,7 @@ Sources: ``virNodeGetCPUStats``, ``virNodeGetMemoryStats``; proc_meminfo(5), pro
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from virtscope.catalogue import Scope, metrics_of
 from virtscope.sample import Row, Value
 
 PROC = Path("/proc")
+_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+"""Nanoseconds of one clock tick, the unit of ``/proc/stat``."""
 
 
 def row(figures: Mapping[str, Value]) -> Row:
@@ -35,9 +38,24 @@ def from_libvirt(cpu: Mapping[str, int], memory: Mapping[str, int], cpus: int | 
     }
 
 
+def from_this_machine(proc: Path = PROC) -> dict[str, Value]:
+    """Everything that ``/proc`` of this machine tells, without libvirt."""
+    memory = _meminfo(proc / "meminfo")
+    return {
+        **_cpu(proc / "stat"),
+        "memory.total": memory.get("MemTotal"),
+        "memory.free": memory.get("MemFree"),
+        "memory.buffers": memory.get("Buffers"),
+        "memory.cached": memory.get("Cached"),
+        **_memory(memory),
+        **_load(proc / "loadavg"),
+        **_pressure(proc / "pressure"),
+    }
+
+
 def from_proc(proc: Path = PROC) -> dict[str, Value]:
     """What ``/proc`` of this machine tells beyond libvirt; a file that is not there leaves its figures unknown."""
-    return {**_memory(proc / "meminfo"), **_load(proc / "loadavg"), **_pressure(proc / "pressure")}
+    return {**_memory(_meminfo(proc / "meminfo")), **_load(proc / "loadavg"), **_pressure(proc / "pressure")}
 
 
 def is_this_machine(memory: Mapping[str, int], proc: Path = PROC) -> bool:
@@ -46,8 +64,22 @@ def is_this_machine(memory: Mapping[str, int], proc: Path = PROC) -> bool:
     return total is not None and total == memory.get("total")
 
 
-def _memory(path: Path) -> dict[str, Value]:
-    figures = _meminfo(path)
+def _cpu(path: Path) -> dict[str, Value]:
+    """CPU times in ns, as libvirt adds them up: its ``kernel`` holds the interrupts; ``cpus`` are those online."""
+    lines = _lines(path)
+    if not lines:
+        return {}
+    user, nice, system, idle, iowait, irq, softirq = (int(word) * _TICK for word in lines[0].split()[1:8])
+    return {
+        "cpu.user": user + nice,
+        "cpu.system": system + irq + softirq,
+        "cpu.idle": idle,
+        "cpu.iowait": iowait,
+        "cpus": sum(line.startswith("cpu") for line in lines) - 1,
+    }
+
+
+def _memory(figures: Mapping[str, int]) -> dict[str, Value]:
     return {
         "memory.available": figures.get("MemAvailable"),
         "swap.total": figures.get("SwapTotal"),

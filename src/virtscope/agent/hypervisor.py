@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-from xml.etree.ElementTree import ParseError
-
-from defusedxml.ElementTree import fromstring
 
 from virtscope import codes
+from virtscope.agent import domain_xml, infrastructure_xml, nwfilter_xml
 from virtscope.agent.uri import ConnectionUri
+from virtscope.catalogue import Group
 from virtscope.errors import HypervisorError, Unreachable
-from virtscope.sample import HostFacts, now_ms
+from virtscope.sample import BindingFacts, DomainFacts, FilterFacts, HostFacts, Lease, NetworkFacts, PoolFacts, now_ms
+from virtscope.xml_document import Unreadable, read, whole
 
 try:
     import libvirt
@@ -24,15 +25,19 @@ except ImportError as missing:
         "Install libvirt's client library (Debian and Ubuntu: libvirt0), then libvirt-python.",
     ) from None
 
-GROUPS = (
-    libvirt.VIR_DOMAIN_STATS_STATE
-    | libvirt.VIR_DOMAIN_STATS_CPU_TOTAL
-    | libvirt.VIR_DOMAIN_STATS_BALLOON
-    | libvirt.VIR_DOMAIN_STATS_VCPU
-    | libvirt.VIR_DOMAIN_STATS_INTERFACE
-    | libvirt.VIR_DOMAIN_STATS_BLOCK
-)
-"""What one bulk call asks for. Never 0, which means all groups and costs monitor commands for figures we leave out."""
+_GROUPS = {
+    Group.STATE: libvirt.VIR_DOMAIN_STATS_STATE,
+    Group.CPU_TOTAL: libvirt.VIR_DOMAIN_STATS_CPU_TOTAL,
+    Group.BALLOON: libvirt.VIR_DOMAIN_STATS_BALLOON,
+    Group.VCPU: libvirt.VIR_DOMAIN_STATS_VCPU,
+    Group.INTERFACE: libvirt.VIR_DOMAIN_STATS_INTERFACE,
+    Group.BLOCK: libvirt.VIR_DOMAIN_STATS_BLOCK,
+    Group.IOTHREAD: libvirt.VIR_DOMAIN_STATS_IOTHREAD,
+    Group.DIRTY_RATE: libvirt.VIR_DOMAIN_STATS_DIRTYRATE,
+}
+
+_HUGE_PAGES = frozenset({"2048", "1048576"})
+"""Sizes in KiB: the two that the catalogue has."""
 
 KEEPALIVE_SECONDS, KEEPALIVE_COUNT = 5, 3
 """A connection whose other end is silent for 5 s x 3 is closed."""
@@ -50,27 +55,27 @@ class HypervisorEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class DomainDescription:
-    """A domain's name and its XML at the moment."""
+class DomainRecord:
+    """One domain in libvirt's answer: by UUID, with the fields of the groups that were asked for."""
 
     id: str
-    name: str
-    persistent: bool
-    xml: str
+    handle: Any
+    """What its own connection calls it; of no use to another connection."""
+    fields: Mapping[str, Any]
+    """Fields that libvirt cannot tell without waiting for a busy domain are absent."""
 
 
 class Hypervisor:
     """One read-only connection. Every method may block: call it through a lane with a deadline."""
 
-    def __init__(self, uri: ConnectionUri, on_event: Callable[[HypervisorEvent], None]) -> None:
-        """Connect.
+    def __init__(self, uri: ConnectionUri, on_event: Callable[[HypervisorEvent], None] | None = None) -> None:
+        """Connect; ``on_event`` hears what happens, in libvirt's own thread.
 
         Raises:
             Unreachable: there is no such hypervisor, or it lets us not in.
         """
         _start_event_loop()
         self._uri = uri
-        self._on_event = on_event
         self._stats_flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
         try:
             self._connection = libvirt.openReadOnly(uri.text)
@@ -79,7 +84,8 @@ class Hypervisor:
         try:
             if uri.driver != "test":
                 self._connection.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_COUNT)
-            self._register()
+            if on_event is not None:
+                self._register(on_event)
         except libvirt.libvirtError:
             # A driver without keep-alive or events is read all the same: the slow resync finds its changes.
             pass
@@ -103,7 +109,7 @@ class Hypervisor:
         """Who the host is. Asked once for each connection: the host's name may need a slow look-up."""
         with _translated(self._uri):
             name = self._connection.getHostname()
-            model, memory_mib, cpus = self._connection.getInfo()[:3]
+            model, memory_mib, cpus, _, nodes, sockets, cores, threads = self._connection.getInfo()
             # getInfo() sums NUMA cells, which a host inside a virtual machine may describe wrongly.
             memory_kib = self.node_memory().get("total", memory_mib * 1024)
             return HostFacts(
@@ -113,24 +119,35 @@ class Hypervisor:
                 cpus=cpus,
                 memory_bytes=memory_kib * 1024,
                 cpu_model=model,
+                topology=f"{nodes} nodes, {sockets} sockets, {cores} cores, {threads} threads",
                 hypervisor=f"{self._connection.getType()} {_version(self._connection.getVersion())}",
                 libvirt=_version(self._connection.getLibVersion()),
+                library=library_version(),
             )
 
-    def domain_stats(self) -> list[tuple[str, Mapping[str, Any]]]:
-        """Every domain's UUID and its bulk statistics, active or not, in one call.
+    def domains(self, groups: Iterable[Group]) -> list[DomainRecord]:
+        """Every domain, active or not, with its statistics of these groups, in one call."""
+        return self._bulk(self._connection.getAllDomainStats, groups)
 
-        Fields that libvirt cannot tell without waiting for a busy domain are absent.
-        """
+    def statistics(self, domains: Sequence[DomainRecord], groups: Iterable[Group]) -> list[DomainRecord]:
+        """These domains, found by this same connection, likewise; those that are gone meanwhile are left out."""
+        handles = [domain.handle for domain in domains]
+        if not handles:
+            return []
+        return self._bulk(lambda mask, flags: self._connection.domainListGetStats(handles, mask, flags), groups)
+
+    def _bulk(self, call: Callable[[int, int], Any], groups: Iterable[Group]) -> list[DomainRecord]:
+        # Never 0, which means all groups: those that nobody asked for cost monitor commands.
+        mask = sum(_GROUPS[group] for group in groups)
         with _translated(self._uri):
             try:
-                records = self._connection.getAllDomainStats(GROUPS, self._stats_flags)
+                records = call(mask, self._stats_flags)
             except libvirt.libvirtError as error:
                 if error.get_error_code() != libvirt.VIR_ERR_INVALID_ARG or not self._stats_flags:
                     raise
                 self._stats_flags = 0  # a driver that does not know NOWAIT
-                records = self._connection.getAllDomainStats(GROUPS, 0)
-        return [(domain.UUIDString(), statistics) for domain, statistics in records]
+                records = call(mask, 0)
+        return [DomainRecord(domain.UUIDString(), domain, fields) for domain, fields in records]
 
     def node_cpu(self) -> Mapping[str, int]:
         """The host's CPU times in ns since its start: kernel, user, idle, iowait. Empty where the driver has none."""
@@ -148,54 +165,233 @@ class Hypervisor:
             return {}
         return figures
 
-    def describe(self, domain: str) -> DomainDescription | None:
-        """A domain's name and XML, without secrets; None where it is gone."""
+    def describe(self, domain: str, host: str) -> DomainFacts | None:
+        """A domain by its XML, without secrets; None where it is gone."""
         with _translated(self._uri):
             try:
                 found = self._connection.lookupByUUIDString(domain)
-                return DomainDescription(domain, found.name(), bool(found.isPersistent()), found.XMLDesc(0))
+                persistent, active = bool(found.isPersistent()), bool(found.isActive())
+                live = found.XMLDesc(0)
+                inactive = found.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE) if persistent and active else None
+                return domain_xml.facts(domain, found.name(), host, persistent, live, inactive)
             except libvirt.libvirtError as error:
                 if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
                     return None
                 raise
 
+    def filters(self, host: str) -> list[FilterFacts]:
+        """Every network filter; none where the driver has none."""
+        return [
+            nwfilter_xml.filter_facts(found.UUIDString(), found.name(), host, xml)
+            for found, xml in self._each(self._connection.listAllNWFilters)
+        ]
+
+    def bindings(self, host: str) -> list[BindingFacts]:
+        """Every network filter at work."""
+        return [
+            nwfilter_xml.binding_facts(found.portDev(), host, xml)
+            for found, xml in self._each(self._connection.listAllNWFilterBindings)
+        ]
+
+    def networks(self, host: str) -> list[NetworkFacts]:
+        """Every virtual network with its leases."""
+        return [
+            infrastructure_xml.network_facts(
+                found.UUIDString(),
+                found.name(),
+                host,
+                xml,
+                active=bool(found.isActive()),
+                autostart=bool(found.autostart()),
+                leases=self._leases(found),
+            )
+            for found, xml in self._each(self._connection.listAllNetworks)
+        ]
+
+    def pools(self, host: str) -> list[PoolFacts]:
+        """Every storage pool, as libvirt knows it without looking at the storage again."""
+        return [
+            infrastructure_xml.pool_facts(
+                found.UUIDString(),
+                found.name(),
+                host,
+                xml,
+                active=bool(found.isActive()),
+                autostart=bool(found.autostart()),
+            )
+            for found, xml in self._each(self._connection.listAllStoragePools)
+        ]
+
+    def storage(self) -> Iterator[tuple[str, Mapping[str, int], Sequence[tuple[str, Mapping[str, int]]]]]:
+        """Each pool's name, its figures, and its volumes' names and figures. Never refreshes a pool."""
+        for pool in self._list(self._connection.listAllStoragePools):
+            with suppress(libvirt.libvirtError):  # deleted meanwhile, or its storage fails: its own figures are unknown
+                state, capacity, allocation, available = pool.info()
+                figures = {"state": state, "capacity": capacity, "allocation": allocation, "available": available}
+                yield pool.name(), figures, list(self._volumes(pool)) if pool.isActive() else []
+
+    def cells(self) -> Iterator[tuple[int, Mapping[str, int]]]:
+        """Each NUMA node's number, its memory in KiB and its huge pages by their size in KiB (``2048.free``)."""
+        for cell, sizes in self._numa_cells().items():
+            with suppress(libvirt.libvirtError):
+                memory = self._connection.getMemoryStats(cell)
+                free = self._connection.getFreePages(list(sizes), cell, 1)[cell] if sizes else {}
+                yield (
+                    cell,
+                    {"total": memory.get("total"), "free": memory.get("free")}
+                    | {f"{size}.total": number for size, number in sizes.items()}
+                    | {f"{size}.free": number for size, number in free.items()},
+                )
+
+    def jobs(self, domain: DomainRecord, disks: Sequence[str]) -> Iterator[tuple[str, Mapping[str, int]]]:
+        """A domain's migration (or saving) and its disks' jobs, while there are any: name and progress.
+
+        Only for domains that answer: libvirt waits for the domain's lock.
+        """
+        with suppress(libvirt.libvirtError):
+            progress = domain.handle.jobStats()
+            if progress.get("type", 0) not in (0, 3, 4, 5):  # none, completed, failed, cancelled
+                yield "migration", progress
+        for disk in disks:
+            with suppress(libvirt.libvirtError):
+                job = domain.handle.blockJobInfo(disk)
+                if job:
+                    yield disk, _block_job(job)
+
+    def _each(self, call: Callable[[], Any]) -> Iterator[tuple[Any, str]]:
+        """Objects of a kind with their XML; one that goes meanwhile is left out."""
+        for found in self._list(call):
+            with suppress(libvirt.libvirtError):
+                yield found, found.XMLDesc(0)
+
+    def _list(self, call: Callable[[], Any]) -> Sequence[Any]:
+        """Objects of a kind; none where the driver does not know them."""
+        with _translated(self._uri):
+            try:
+                return call() or ()
+            except libvirt.libvirtError as error:
+                if error.get_error_code() in (libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_INTERNAL_ERROR):
+                    return ()
+                raise
+
+    def _leases(self, network: Any) -> tuple[Lease, ...]:
+        try:
+            leases = network.DHCPLeases() if network.isActive() else ()
+        except libvirt.libvirtError:
+            return ()
+        return tuple(
+            Lease(str(lease["mac"]), str(lease["ipaddr"]), lease["hostname"], int(lease["expirytime"]))
+            for lease in leases
+            if lease.get("mac") and lease.get("ipaddr")
+        )
+
+    def _volumes(self, pool: Any) -> Iterator[tuple[str, Mapping[str, int]]]:
+        for volume in self._list(pool.listAllVolumes):
+            with suppress(libvirt.libvirtError):
+                _, capacity, allocation = volume.info()
+                yield volume.name(), {"capacity": capacity, "allocation": allocation}
+
+    def _numa_cells(self) -> Mapping[int, Mapping[int, int]]:
+        """Each NUMA node's huge pages: their size in KiB and how many are set aside."""
+        try:
+            root = read(self._connection.getCapabilities())
+        except (libvirt.libvirtError, Unreadable):
+            return {}
+        return {
+            int(cell.get("id", "0")): {
+                int(pages.get("size", "0")): whole(pages.text) or 0
+                for pages in cell.findall("pages")
+                if pages.get("size") in _HUGE_PAGES
+            }
+            for cell in root.findall("host/topology/cells/cell")
+        }
+
     def _host_uuid(self, name: str) -> str:
         try:
-            text = fromstring(self._connection.getCapabilities()).findtext("host/uuid")
-        except (libvirt.libvirtError, ParseError):
+            text = read(self._connection.getCapabilities()).findtext("host/uuid")
+        except (libvirt.libvirtError, Unreadable):
             text = None
         # Drivers without a host UUID (test) get one that is the same at every start.
         return text or str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self._uri.driver}://{name}"))
 
-    def _register(self) -> None:
+    def _register(self, on_event: Callable[[HypervisorEvent], None]) -> None:
+        def tell(domain: Any, kind: str, detail: str) -> None:
+            on_event(HypervisorEvent(now_ms(), domain.UUIDString(), kind, detail))
+
+        def lifecycle(_connection: object, domain: Any, event: int, detail: int, _opaque: object) -> None:
+            tell(domain, *codes.lifecycle(event, detail))
+
+        def other(_connection: object, domain: Any, *details: Any) -> None:
+            *found, (kind, describe) = details
+            tell(domain, kind, describe(*found))
+
         register = self._connection.domainEventRegisterAny
-        register(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._lifecycle, None)
-        for event, kind in _DETAILED_EVENTS.items():
-            try:
-                register(None, event, self._detailed, kind)
-            except libvirt.libvirtError:
-                continue  # a driver that does not raise this one
-
-    def _lifecycle(self, _connection: object, domain: Any, event: int, detail: int, _opaque: object) -> None:
-        self._tell(domain, *codes.lifecycle(event, detail))
-
-    def _detailed(self, _connection: object, domain: Any, *details: object) -> None:
-        kind = str(details[-1])
-        self._tell(domain, kind, " ".join(str(detail) for detail in details[:-1] if detail not in (None, "")))
-
-    def _tell(self, domain: Any, kind: str, detail: str) -> None:
-        self._on_event(HypervisorEvent(now_ms(), domain.UUIDString(), kind, detail))
+        register(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, lifecycle, None)
+        for event, meaning in _EVENTS.items():
+            # A driver that does not raise this one is read all the same.
+            with suppress(libvirt.libvirtError):
+                register(None, event, other, meaning)
 
 
-_DETAILED_EVENTS = {
-    libvirt.VIR_DOMAIN_EVENT_ID_REBOOT: "rebooted",
-    libvirt.VIR_DOMAIN_EVENT_ID_WATCHDOG: "watchdog",
-    libvirt.VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON: "I/O error",
-    libvirt.VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE: "balloon changed",
-    libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED: "device added",
-    libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED: "device removed",
-    libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE: "metadata changed",
+def _nothing(*_details: object) -> str:
+    return ""
+
+
+def _words(*details: object) -> str:
+    return " ".join(str(detail) for detail in details if detail not in (None, ""))
+
+
+_EVENTS: Mapping[int, tuple[str, Callable[..., str]]] = {
+    libvirt.VIR_DOMAIN_EVENT_ID_REBOOT: ("rebooted", _nothing),
+    libvirt.VIR_DOMAIN_EVENT_ID_WATCHDOG: ("watchdog", codes.watchdog),
+    libvirt.VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON: (
+        "I/O error",
+        lambda source, alias, action, reason: _words(alias, source, codes.io_error(action), reason),
+    ),
+    libvirt.VIR_DOMAIN_EVENT_ID_CONTROL_ERROR: ("control error", _nothing),
+    libvirt.VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE: ("balloon changed", lambda kib: f"{kib} KiB"),
+    libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED: ("device added", _words),
+    libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED: ("device removed", _words),
+    libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED: ("device removal failed", _words),
+    libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE: ("metadata changed", lambda _kind, namespace: _words(namespace)),
+    libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2: (
+        "block job",
+        lambda disk, kind, status: _words(disk, *codes.block_job(kind, status)),
+    ),
+    libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_THRESHOLD: (
+        "block threshold",
+        lambda disk, path, threshold, excess: _words(disk, path, f"{threshold} B exceeded by {excess} B"),
+    ),
+    libvirt.VIR_DOMAIN_EVENT_ID_TUNABLE: (
+        "tunable changed",
+        lambda found: ", ".join(f"{name.partition('.')[2] or name} {value}" for name, value in found.items()),
+    ),
+    libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE: ("guest agent", codes.guest_agent),
+    libvirt.VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION: ("migration", lambda number: f"iteration {number}"),
+    libvirt.VIR_DOMAIN_EVENT_ID_JOB_COMPLETED: ("job completed", lambda *_details: ""),
+    libvirt.VIR_DOMAIN_EVENT_ID_DISK_CHANGE: (
+        "medium changed",
+        lambda old, new, alias, _reason: _words(alias, old or "nothing", "→", new or "nothing"),
+    ),
+    libvirt.VIR_DOMAIN_EVENT_ID_PMSUSPEND: ("suspended", lambda _reason: "by the guest, to memory"),
+    libvirt.VIR_DOMAIN_EVENT_ID_PMSUSPEND_DISK: ("suspended", lambda _reason: "by the guest, to disk"),
+    libvirt.VIR_DOMAIN_EVENT_ID_PMWAKEUP: ("resumed", lambda _reason: "woken up"),
+    libvirt.VIR_DOMAIN_EVENT_ID_MEMORY_FAILURE: (
+        "memory failure",
+        lambda recipient, action, _flags: _words(*codes.memory_failure(recipient, action)),
+    ),
 }
+"""What each event is called, and how its arguments read."""
+
+
+def _block_job(job: Mapping[str, int]) -> Mapping[str, int]:
+    """A disk's job in the words of a domain's."""
+    return {
+        "type": job.get("type", 0),
+        "data_total": job.get("end", 0),
+        "data_processed": job.get("cur", 0),
+        "data_remaining": job.get("end", 0) - job.get("cur", 0),
+    }
 
 
 def library_version() -> str:

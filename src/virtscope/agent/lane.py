@@ -17,19 +17,40 @@ from virtscope.errors import Late
 T = TypeVar("T")
 
 
-class _Call(Generic[T]):
-    def __init__(self, function: Callable[[], T]) -> None:
-        self.function = function
-        self.done = threading.Event()
-        self.result: T
-        self.error: BaseException | None = None
+class Call(Generic[T]):
+    """A call on its way. ``result`` waits for it."""
+
+    def __init__(self, lane: str, function: Callable[[], T]) -> None:
+        self._lane = lane
+        self._function = function
+        self._done = threading.Event()
+        self._result: T
+        self._error: BaseException | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it has returned, however late."""
+        return self._done.is_set()
+
+    def result(self, deadline: float) -> T:
+        """What the call returned, or its error.
+
+        Raises:
+            Late: it has not returned within ``deadline`` seconds from now.
+        """
+        if not self._done.wait(deadline):
+            raise Late(f"{self._lane}: no answer within {deadline:g} s")
+        if self._error is not None:
+            raise self._error
+        return self._result
 
     def run(self) -> None:
+        """Do it; in the lane's thread."""
         try:
-            self.result = self.function()
+            self._result = self._function()
         except BaseException as error:  # noqa: BLE001  # handed to the caller, whatever it is
-            self.error = error
-        self.done.set()
+            self._error = error
+        self._done.set()
 
 
 class Lane:
@@ -37,9 +58,27 @@ class Lane:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._queue: SimpleQueue[_Call[object] | None] = SimpleQueue()
-        self._running: _Call[object] | None = None
+        self._queue: SimpleQueue[Call[object] | None] = SimpleQueue()
+        self._running: Call[object] | None = None
         threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call has not returned yet."""
+        return self._running is not None and not self._running.is_done
+
+    def start(self, function: Callable[[], T]) -> Call[T]:
+        """Begin a call.
+
+        Raises:
+            Late: an earlier one has still not returned.
+        """
+        if self.is_busy:
+            raise Late(f"{self._name}: an earlier call has not returned yet")
+        call = Call(self._name, function)
+        self._running = call  # type: ignore[assignment]  # the lane does not look at the result
+        self._queue.put(call)  # type: ignore[arg-type]
+        return call
 
     def call(self, function: Callable[[], T], deadline: float) -> T:
         """The result of ``function``, or its error.
@@ -47,16 +86,7 @@ class Lane:
         Raises:
             Late: it took longer than ``deadline`` seconds, or an earlier call has still not returned.
         """
-        if self._running is not None and not self._running.done.is_set():
-            raise Late(f"{self._name}: an earlier call has not returned yet")
-        call = _Call(function)
-        self._running = call  # type: ignore[assignment]  # the lane does not look at the result
-        self._queue.put(call)  # type: ignore[arg-type]
-        if not call.done.wait(deadline):
-            raise Late(f"{self._name}: no answer within {deadline:g} s")
-        if call.error is not None:
-            raise call.error
-        return call.result
+        return self.start(function).result(deadline)
 
     def close(self) -> None:
         """Let the thread end once it is idle."""

@@ -1,19 +1,32 @@
-"""The libvirt lane: one bulk call for all domains, then the host's own figures, as one sample.
+"""The libvirt lane: what libvirt tells of all domains at one tick, as one sample.
 
-Another lane joins here: it fills rows of the same scopes from another source, at a pace of its own.
+Where the kernel lane runs beside it, it leaves out what the kernel counts, and so most of the cost. Without that (a
+host far away, a driver other than QEMU's) it brings everything.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from virtscope.agent import domstats, hoststats
+from virtscope.agent import domstats, hoststats, kernel_lane
 from virtscope.agent.hypervisor import Hypervisor
-from virtscope.catalogue import Scope
-from virtscope.sample import DomainFacts, HostFacts, Sample, now_ms
+from virtscope.agent.kernel_lane import Watched
+from virtscope.agent.slices import Answer, Fields, Slices
+from virtscope.catalogue import Group, Scope
+from virtscope.codes import ACTIVE_STATES
+from virtscope.sample import DomainFacts, HostFacts, Row, Sample, Value, now_ms
+
+FREE = frozenset({Group.STATE, Group.INTERFACE})
+"""Groups that libvirt answers without asking an emulator: so they cannot hang."""
+COSTLY = frozenset({Group.CPU_TOTAL, Group.BALLOON, Group.VCPU, Group.BLOCK})
+"""Groups that cost monitor commands: one to three for each domain and group."""
+SLOW = frozenset({Group.IOTHREAD, Group.DIRTY_RATE, Group.CPU_TOTAL})
+"""Groups that hardly ever change, or that the kernel lane lacks only a detail of: asked for now and then."""
+_KEPT = ("iothread.", "dirtyrate.")
+"""What a slow reading brings stays true until the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,28 +34,106 @@ class Reading:
     """What libvirt answered at one tick, not yet understood."""
 
     at: int
-    """Before the call, Unix ms: the call may hang."""
+    """Before the first call, Unix ms: calls may hang."""
     took: int
-    """Duration of the bulk call, ns."""
-    domains: Sequence[tuple[str, Mapping[str, Any]]]
-    """UUID and bulk statistics of each domain."""
-    cpu: Mapping[str, int]
-    memory: Mapping[str, int]
+    """Duration of the reading, ns."""
+    answer: Answer
+    fields: Sequence[tuple[str, Fields]]
+    """UUID and everything known of each domain, sick ones included."""
+    figures: Mapping[str, Value] = field(default_factory=dict)
+    """The host's own, where libvirt is asked for them."""
+
+    @property
+    def active(self) -> frozenset[str]:
+        """The domains that have a process."""
+        return frozenset(domain for domain, found in self.fields if found.get("state.state") in ACTIVE_STATES)
 
 
-def read(hypervisor: Hypervisor) -> Reading:
-    """Ask libvirt; may block as long as libvirt does."""
-    at = now_ms()
-    began = time.perf_counter_ns()
-    domains = hypervisor.domain_stats()
-    took = time.perf_counter_ns() - began
-    return Reading(at, took, domains, hypervisor.node_cpu(), hypervisor.node_memory())
+class LibvirtLane:
+    """Reads one host, tick after tick."""
+
+    def __init__(self, hypervisor: Hypervisor, slices: Slices, host: HostFacts) -> None:
+        self._hypervisor = hypervisor
+        self._slices = slices
+        self._host = host
+        self._slow: dict[str, Fields] = {}
+
+    def read(self, deadline: float, *, beside_kernel: bool, slow: bool) -> Reading:
+        """Ask libvirt.
+
+        Args:
+            deadline: seconds that libvirt itself may take; emulators have less.
+            beside_kernel: whether the kernel lane brings CPU times and interfaces.
+            slow: whether the groups that hardly ever change are asked for too.
+
+        Raises:
+            HypervisorError: libvirt does not answer, or refuses.
+        """
+        at, began = now_ms(), time.perf_counter_ns()
+        free, costly = (FREE - kernel_lane.GROUPS, COSTLY - kernel_lane.GROUPS) if beside_kernel else (FREE, COSTLY)
+        answer = self._slices.read(free, costly | SLOW if slow else costly, deadline)
+        took = time.perf_counter_ns() - began
+        if slow:
+            self._slow = {domain: _kept(found) for domain, found in answer.fields.items()}
+        fields = [
+            (
+                record.id,
+                {
+                    **record.fields,
+                    **self._slow.get(record.id, {}),
+                    **answer.fields.get(record.id, {}),
+                    "agent.timed_out": int(record.id in answer.sick),
+                },
+            )
+            for record in answer.domains
+        ]
+        return Reading(at, took, answer, fields, {} if beside_kernel else self._figures())
+
+    def _figures(self) -> dict[str, Value]:
+        memory = self._hypervisor.node_memory()
+        figures = hoststats.from_libvirt(self._hypervisor.node_cpu(), memory, self._host.cpus)
+        return figures | hoststats.from_proc() if hoststats.is_this_machine(memory) else figures
 
 
-def sample(reading: Reading, host: HostFacts, facts: Mapping[str, DomainFacts]) -> Sample:
-    """The reading as rows of the catalogue; ``facts`` tell the interfaces' MACs and types."""
-    figures = hoststats.from_libvirt(reading.cpu, reading.memory, host.cpus)
-    if hoststats.is_this_machine(reading.memory):
-        figures |= hoststats.from_proc()
-    figures["collect.time"] = reading.took
-    return Sample(host.id, reading.at, {Scope.HOST: [hoststats.row(figures)], **domstats.rows(reading.domains, facts)})
+def own_figures(reading: Reading, errors: int) -> dict[str, Value]:
+    """What the agent tells of its own work, by the names of the catalogue's sources."""
+    return {
+        "collect.time": reading.took,
+        "collect.errors": errors,
+        "collect.stuck": reading.answer.stuck,
+        "collect.timed_out": len(reading.answer.sick),
+    }
+
+
+def sample(reading: Reading, host: HostFacts, facts: Mapping[str, DomainFacts], figures: Mapping[str, Value]) -> Sample:
+    """The reading as rows of the catalogue, everything of it; ``facts`` tell the interfaces' MACs and types."""
+    rows = domstats.rows(reading.fields, facts)
+    return Sample(host.id, reading.at, {Scope.HOST: [hoststats.row({**reading.figures, **figures})], **rows})
+
+
+def beside_kernel(whole: Sample) -> Sample:
+    """What of a sample the kernel lane does not bring: the rest of the domains' rows, and the disks."""
+    return Sample(
+        whole.host, whole.at, {scope: rows for scope, rows in whole.rows.items() if scope in (Scope.DOMAIN, Scope.DISK)}
+    )
+
+
+def watched(whole: Sample, reading: Reading, facts: Mapping[str, DomainFacts]) -> list[Watched]:
+    """What the kernel lane is to read, with what this reading says of it."""
+    polls: dict[str, dict[int, Sequence[Value]]] = {}
+    for domain, number, _time, _delay, *rest in whole.rows[Scope.IOTHREAD]:
+        polls.setdefault(str(domain), {})[int(number or 0)] = rest  # type: ignore[assignment]
+    active = reading.active
+    return [
+        kernel_lane.watched(row, facts.get(str(row[0])), active=row[0] in active, polls=polls.get(str(row[0]), {}))
+        for row in whole.rows[Scope.DOMAIN]
+    ]
+
+
+def with_rows(sample: Sample, rows: Mapping[Scope, Iterable[Row]]) -> Sample:
+    """A sample with the rows of more scopes."""
+    return Sample(sample.host, sample.at, {**sample.rows, **{scope: list(found) for scope, found in rows.items()}})
+
+
+def _kept(fields: Mapping[str, Any]) -> Fields:
+    return {name: value for name, value in fields.items() if name.startswith(_KEPT)}

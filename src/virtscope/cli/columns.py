@@ -8,6 +8,7 @@ from typing import Any
 
 from virtscope.cli import text
 from virtscope.cli.source import Item
+from virtscope.cli.times import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Column:
     @property
     def is_prose(self) -> bool:
         """Whether the column holds sentences, which may take several lines."""
-        return self.title == "REASON"
+        return self.title in ("REASON", "DETAIL", "INCLUDES")
 
     @property
     def is_number(self) -> bool:
@@ -59,6 +60,8 @@ def _sum_of(first: str, second: str) -> Callable[[Item], Any]:
 
 def _state(item: Item) -> str:
     state = f"{item['state']}" + (f" ({item['state_reason']})" if item.get("state_reason") == "crashed" else "")
+    if item.get("timed_out"):
+        state += ", does not answer"
     return f"{state}, stale" if item.get("stale") else state
 
 
@@ -136,4 +139,48 @@ NICS = (
     Column("TYPE", _at("type"), wide=True),
     Column("MODEL", _at("model"), wide=True),
     Column("HOST", _at("host_name"), wide=True),
+)
+
+FILTERS = (
+    Column("NAME", _at("name")),
+    _HOST,
+    Column("CHAIN", _at("chain")),
+    Column("PRIORITY", _at("priority"), text.number),
+    Column("RULES", _at("rules"), text.number),
+    Column("INTERFACES", _at("interfaces"), text.number),
+    Column("INCLUDES", lambda item: ", ".join(item["references"])),
+    Column("PROBLEM", _at("problem"), wide=True),
+    Column("ID", _at("id"), wide=True),
+)
+NETWORKS = (
+    Column("NAME", _at("name")),
+    _HOST,
+    Column("STATE", lambda item: "active" if item["active"] else "inactive"),
+    Column("AUTOSTART", lambda item: "yes" if item["autostart"] else "no"),
+    Column("FORWARD", _at("forward")),
+    Column("BRIDGE", _at("bridge")),
+    Column("LEASES", lambda item: len(item["leases"]), text.number),
+    Column("ADDRESSES", lambda item: ", ".join(lease["address"] for lease in item["leases"]), wide=True),
+    Column("ID", _at("id"), wide=True),
+)
+POOLS = (
+    Column("NAME", _at("name")),
+    _HOST,
+    Column("STATE", _at("state")),
+    Column("TYPE", _at("type")),
+    Column("CAPACITY", _figure("capacity"), text.size),
+    Column("USED", _figure("used_ratio"), text.ratio),
+    Column("AVAILABLE", _figure("available"), text.size),
+    Column("PROMISED", _figure("volumes_capacity"), text.size),
+    Column("VOLUMES", lambda item: len(item["volumes"]), text.number),
+    Column("TARGET", _at("target"), wide=True),
+    Column("ID", _at("id"), wide=True),
+)
+EVENTS = (
+    Column("TIME", lambda item: shown(item["at"])),
+    _HOST,
+    _DOMAIN,
+    Column("EVENT", _at("kind")),
+    Column("DETAIL", _at("detail")),
+    Column("ID", _at("domain"), wide=True),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -23,10 +24,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-lists = typer.Typer(help="List hosts, domains, disks or interfaces with their figures.", no_args_is_help=True)
+lists = typer.Typer(help="List hosts, domains, devices, filters, networks, pools or events.", no_args_is_help=True)
 shows = typer.Typer(help="Show one host or domain with everything known of it.", no_args_is_help=True)
+filters = typer.Typer(help="Network filters: which there are, and what they come to.", no_args_is_help=True)
 app.add_typer(lists, name="list")
 app.add_typer(shows, name="show")
+app.add_typer(filters, name="filters")
 
 Connect = Annotated[
     Optional[list[str]],  # noqa: UP045  # typer reads it at run time
@@ -74,17 +77,27 @@ def up(
         typer.Option(metavar="DIR", help="Where samples are kept. [default: ~/.local/state/virtscope]"),
     ] = None,
     interval: Interval = 5.0,
+    libvirt_interval: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(
+            min=0.2,
+            max=3600,
+            help="Seconds between two questions to libvirt where the kernel tells CPU and network figures without it. "
+            "[default: 3 intervals]",
+        ),
+    ] = None,
     keep_days: Annotated[int, typer.Option(min=1, max=3650, help="Days for which every sample is kept.")] = 14,
     demo: Annotated[bool, typer.Option("--demo", help="Say on the page that the hosts are a lab.")] = False,
 ) -> None:
     """Watch hypervisors and serve the page and the API, until Ctrl-C."""
+    from virtscope.agent.pace import Pace
     from virtscope.cli import serve
 
     serve.serve(
         uris=connect or ["qemu:///system"],
         listen=listen,
         data=data or serve.default_data_folder(),
-        interval=interval,
+        pace=Pace.of(interval) if libvirt_interval is None else Pace(interval, libvirt_interval),
         keep_days=keep_days,
         demo=demo,
     )
@@ -99,7 +112,7 @@ def list_hosts(
     from virtscope.cli import output as out
 
     with _source(connect, server, interval) as source:
-        out.write(out.console(output), source.hosts(), columns.HOSTS, output)
+        out.write(out.console(output), source.items("hosts"), columns.HOSTS, output)
 
 
 @lists.command("domains")
@@ -119,7 +132,7 @@ def list_domains(
         wanted = source.host(host)["id"] if host else None
         found = [
             domain
-            for domain in source.domains()
+            for domain in source.items("domains")
             if (wanted is None or domain["host"] == wanted) and (not state or domain["state"] == state)
         ]
         out.write(out.console(output), found, columns.DOMAINS, output)
@@ -134,7 +147,7 @@ def list_disks(
     from virtscope.cli import output as out
 
     with _source(connect, server, interval) as source:
-        out.write(out.console(output), source.disks(), columns.DISKS, output)
+        out.write(out.console(output), source.items("disks"), columns.DISKS, output)
 
 
 @lists.command("nics")
@@ -146,7 +159,161 @@ def list_nics(
     from virtscope.cli import output as out
 
     with _source(connect, server, interval) as source:
-        out.write(out.console(output), source.nics(), columns.NICS, output)
+        out.write(out.console(output), source.items("nics"), columns.NICS, output)
+
+
+@lists.command("filters")
+def list_filters(
+    connect: Connect = None, server: Address = HERE, output: Output = Format.TABLE, interval: Interval = 2.0
+) -> None:
+    """Network filters: chain, priority, rules, what they include, how many interfaces name them."""
+    from virtscope.cli import columns
+    from virtscope.cli import output as out
+
+    with _source(connect, server, interval) as source:
+        out.write(out.console(output), source.items("filters"), columns.FILTERS, output)
+
+
+@lists.command("networks")
+def list_networks(
+    connect: Connect = None, server: Address = HERE, output: Output = Format.TABLE, interval: Interval = 2.0
+) -> None:
+    """Virtual networks: state, bridge, and the addresses they have given out."""
+    from virtscope.cli import columns
+    from virtscope.cli import output as out
+
+    with _source(connect, server, interval) as source:
+        out.write(out.console(output), source.items("networks"), columns.NETWORKS, output)
+
+
+@lists.command("pools")
+def list_pools(
+    connect: Connect = None, server: Address = HERE, output: Output = Format.TABLE, interval: Interval = 2.0
+) -> None:
+    """Storage pools: state, sizes, and what is promised to their volumes' users."""
+    from virtscope.cli import columns
+    from virtscope.cli import output as out
+
+    with _source(connect, server, interval) as source:
+        out.write(out.console(output), source.items("pools"), columns.POOLS, output)
+
+
+@lists.command("events")
+def list_events(  # an option each
+    connect: Connect = None,
+    server: Address = HERE,
+    output: Output = Format.TABLE,
+    interval: Interval = 2.0,
+    since: Annotated[str, typer.Option(metavar="TIME", help="From when: 30m, 2h, 7d ago, or a date.")] = "1d",
+    until: Annotated[str, typer.Option(metavar="TIME", help="Up to when. [default: now]")] = "",
+    host: Annotated[str, typer.Option(help="Only of this host.")] = "",
+    domain: Annotated[str, typer.Option(help="Only of this domain.")] = "",
+    kind: Annotated[str, typer.Option(help="Only of this kind, as 'started' or 'configuration changed'.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 200,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens from now on.")] = False,
+) -> None:
+    """What happened: starts, stops, crashes, migrations, devices, errors, changes; newest first."""
+    from virtscope.cli import columns, times
+    from virtscope.cli import output as out
+    from virtscope.cli.source import Happened
+
+    which = Happened(times.moment(since), times.moment(until) if until else None, host, domain, kind, limit)
+    with _source(connect, server, interval) as source:
+        console = out.console(output)
+        if not follow:
+            out.write(console, source.events(which), columns.EVENTS, output)
+            return
+        # In the order in which they happened, so that what comes goes on below.
+        past = [] if connect else source.events(which)[::-1]
+        out.write_lines(console, chain(past, source.follow(which)), columns.EVENTS, output)
+
+
+@app.command()
+def xml(  # an option each
+    name: Name,
+    at: Annotated[str, typer.Option(metavar="TIME", help="As it was then: 2h (ago), or a date.")] = "",
+    diff: Annotated[
+        bool, typer.Option("--diff", help="What has changed: since --at, or else from the version before to this one.")
+    ] = False,
+    persistent: Annotated[
+        bool, typer.Option("--persistent", help="What the next start will find, instead of what is true now.")
+    ] = False,
+    connect: Connect = None,
+    server: Address = HERE,
+) -> None:
+    """A domain's XML, now or then, or what has changed in it."""
+    from virtscope.cli import configuration, times
+    from virtscope.cli import output as out
+
+    field = "persistent_xml" if persistent else "xml"
+    with _source(connect, server, 1.0) as source:
+        console = out.console(Format.TABLE)
+        if diff:
+            versions = source.history(name)
+            pair = (
+                (configuration.at(versions, times.moment(at)), versions[-1])
+                if at
+                else configuration.before_last(versions)
+            )
+            configuration.write_difference(console, *pair, field)
+            return
+        found = configuration.at(source.history(name), times.moment(at)) if at else source.domain(name)
+        configuration.write(console, found[field] or found["xml"])
+
+
+@app.command("dump-xml")
+def dump_xml(
+    folder: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where the files go; made where it is missing.")],
+    connect: Connect = None,
+    server: Address = HERE,
+) -> None:
+    """Write every domain's XML into a folder, as UUID.xml, and an index of their names."""
+    from rich.progress import track
+
+    from virtscope.cli import configuration
+
+    told = Console(stderr=True)
+    with _source(connect, server, 1.0) as source:
+        count = configuration.dump(
+            source, folder, lambda items: track(list(items), "domains", console=told, transient=True)
+        )
+    told.print(f"{count} domains written to {folder}", highlight=False, markup=False)
+
+
+@filters.command("list")
+def filters_list(
+    connect: Connect = None, server: Address = HERE, output: Output = Format.TABLE, interval: Interval = 2.0
+) -> None:
+    """All network filters, as 'virtscope list filters'."""
+    list_filters(connect, server, output, interval)
+
+
+@filters.command("show")
+def filters_show(
+    name: Name,
+    host: Annotated[str, typer.Option(help="The filter of this host, where several have one of that name.")] = "",
+    connect: Connect = None,
+    server: Address = HERE,
+    output: Output = Format.TABLE,
+) -> None:
+    """One filter with all it includes, and its history."""
+    from virtscope.cli import filter_view
+    from virtscope.cli import output as out
+
+    with _source(connect, server, 1.0) as source:
+        item = source.filter(name, host)
+        out.write_one(out.console(output), item, filter_view.one(item), output)
+
+
+@filters.command("tree")
+def filters_tree(domain: Name, connect: Connect = None, server: Address = HERE, output: Output = Format.TABLE) -> None:
+    """The filter behind each interface of a domain, whole, with the interface's values filled in."""
+    from virtscope.cli import filter_view
+    from virtscope.cli import output as out
+
+    with _source(connect, server, 1.0) as source:
+        item = source.guards(domain)
+        out.write_one(out.console(output), item, filter_view.guards(item), output)
 
 
 @shows.command("host")
@@ -163,7 +330,7 @@ def show_host(
 
     with _source(connect, server, interval) as source:
         host = source.host(name)
-        domains = [domain for domain in source.domains() if domain["host"] == host["id"]]
+        domains = [domain for domain in source.items("domains") if domain["host"] == host["id"]]
         out.write_one(out.console(output), host, portrait.host(host, domains), output)
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
 from virtscope.agent import collector
+from virtscope.agent.pace import Pace
 from virtscope.agent.uri import ConnectionUri
 from virtscope.catalogue import Scope
-from virtscope.cli.source import Item
-from virtscope.errors import Unreachable
+from virtscope.cli.source import Happened, Item, Kind, matcher
+from virtscope.errors import BadInput, Unreachable
 from virtscope.rates import Interval
-from virtscope.sample import Batch, LinkState, Sample
+from virtscope.sample import Batch, Event, LinkState, Sample
 from virtscope.server.fleet import Fleet
 from virtscope.server.present import Present
 from virtscope.store import Known, Latest
@@ -28,14 +29,15 @@ class Direct:
 
     def __init__(self, uris: Sequence[ConnectionUri], interval: float) -> None:
         """Begin to watch."""
-        self._fleet = Fleet([uri.text for uri in uris], Known((), (), ()), {})
+        self._fleet = Fleet([uri.text for uri in uris], Known(), {})
         self._present = Present(self, self._fleet)
         self._samples: dict[str, list[Sample]] = {}
         self._count = len(uris)
         self._settled: dict[str, bool] = {}
+        self._happened: list[Event] = []
         self._commits = 0
         self._changed = threading.Condition()
-        self._stop = collector.watch(list(uris), self, interval)
+        self._stop = collector.watch(uris, self, Pace(interval, interval, kernel_lane=False))
 
     def put(self, batch: Batch) -> None:
         """Take in a batch of a collector."""
@@ -46,6 +48,7 @@ class Direct:
                 self._samples[sample.host] = [*self._samples.get(sample.host, [])[-1:], sample]
                 if len(self._samples[sample.host]) == 2:
                     self._settled[batch.agent] = True
+            self._happened.extend(batch.events)
             for link in batch.links:
                 if link.state is LinkState.DOWN:
                     self._settled[batch.agent] = False
@@ -73,21 +76,20 @@ class Direct:
         """Every object of the newest samples, with its figures since the ones before."""
         return [latest for samples in list(self._samples.values()) for latest in _latest(samples, scope)]
 
-    def hosts(self) -> list[Item]:
-        """Every host."""
-        return _items(self._present.hosts())
-
-    def domains(self) -> list[Item]:
-        """Every domain."""
-        return _items(self._present.domains())
-
-    def disks(self) -> list[Item]:
-        """Every disk of every domain."""
-        return _items(self._present.disks())
-
-    def nics(self) -> list[Item]:
-        """Every network interface of every domain."""
-        return _items(self._present.nics())
+    def items(self, kind: Kind) -> list[Item]:
+        """Everything of a kind."""
+        present = self._present
+        ask: dict[Kind, Callable[[], Sequence[object]]] = {
+            "hosts": present.hosts,
+            "domains": present.domains,
+            "disks": present.disks,
+            "nics": present.nics,
+            "filters": present.filters,
+            "networks": present.networks,
+            "pools": present.pools,
+        }
+        found: list[Item] = msgspec.to_builtins(ask[kind]())
+        return found
 
     def host(self, name: str) -> Item:
         """One host by id or name; NotFound or Ambiguous otherwise."""
@@ -98,6 +100,40 @@ class Direct:
         """One domain by UUID or name, with its devices; NotFound or Ambiguous otherwise."""
         found: Item = msgspec.to_builtins(self._present.domain(name))
         return found
+
+    def filter(self, name: str, host: str) -> Item:
+        """One network filter by name or UUID, of a host where that is given; NotFound or Ambiguous otherwise."""
+        of_host = self._fleet.host(host).id if host else None
+        found: Item = msgspec.to_builtins(self._present.filter(name, of_host, ()))
+        return found
+
+    def guards(self, domain: str) -> Item:
+        """The network filter of each interface of a domain."""
+        found: Item = msgspec.to_builtins(self._present.guards(domain))
+        return found
+
+    def history(self, domain: str) -> list[Item]:  # noqa: ARG002  # as the protocol has it
+        """There is none: only a server remembers."""
+        raise BadInput(
+            "a hypervisor that is asked directly has no history",
+            "Only a server keeps it: 'virtscope up', then leave --connect out.",
+        )
+
+    def events(self, which: Happened) -> list[Item]:
+        """There are none: only a server remembers."""
+        return self.history(which.domain)
+
+    def follow(self, which: Happened) -> Iterator[Item]:
+        """What happens from now on, as it happens, without end."""
+        wanted = matcher(self, which)
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._happened)
+                happened, self._happened = self._happened, []
+            for event in self._present.events(happened):
+                item: Item = msgspec.to_builtins(event)
+                if wanted(item):
+                    yield item
 
 
 def _latest(samples: Sequence[Sample], scope: Scope) -> list[Latest]:
@@ -112,8 +148,3 @@ def _latest(samples: Sequence[Sample], scope: Scope) -> list[Latest]:
         )
         for figures in interval.figures(scope)
     ]
-
-
-def _items(answers: Sequence[object]) -> list[Item]:
-    found: list[Item] = msgspec.to_builtins(answers)
-    return found

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from virtscope.agent import uri
+from virtscope.catalogue import Group
 from virtscope.cli.source import Server
 from virtscope.cli.text import plain, size
 from virtscope.errors import VirtscopeError
@@ -83,7 +84,7 @@ def _hypervisor(text: str) -> str:
     lane = Lane(text)
     connection = lane.call(lambda: Hypervisor(parsed, lambda _event: None), CONNECT_SECONDS)
     host = lane.call(connection.facts, CONNECT_SECONDS)
-    domains = lane.call(connection.domain_stats, CONNECT_SECONDS)
+    domains = lane.call(lambda: connection.domains([Group.STATE]), CONNECT_SECONDS)
     with suppress(VirtscopeError):
         lane.call(connection.close, 1.0)
     return f"{host.name}, {host.hypervisor}, libvirt {host.libvirt}, {len(domains)} domains"

@@ -32,7 +32,7 @@ def run(source: Source, console: Console, interval: float, *, once: bool) -> Non
 
 def draw(source: Source, height: int) -> Group:
     """The hosts in a line, then as many domains as fit, the busiest first."""
-    hosts, domains = source.hosts(), source.domains()
+    hosts, domains = source.items("hosts"), source.items("domains")
     domains.sort(key=lambda domain: (-(domain["figures"].get("cpu_cores") or 0.0), domain["name"]))
     up = sum(host["state"] == "up" for host in hosts)
     running = sum(domain["state"] == "running" and not domain["stale"] for domain in domains)

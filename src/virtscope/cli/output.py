@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -68,6 +68,21 @@ def write(console: Console, items: Sequence[Item], columns: Sequence[Column], fo
             console.file.write("".join(f"{text.plain(name)}\n" for name in names))
 
 
+def write_lines(console: Console, items: Iterable[Item], columns: Sequence[Column], form: Format) -> None:
+    """Write items one by one, as they come: a line each, JSON lines for machines."""
+    for item in items:
+        match form:
+            case Format.JSON | Format.YAML:
+                console.file.write(json.dumps(item, ensure_ascii=True) + "\n")
+            case Format.CSV:
+                console.file.write(_csv([item], columns).partition("\n")[2])
+            case _:
+                wanted = [column for column in columns if form is Format.WIDE or not column.wide]
+                cells = [_cell(column, column.value(item)) for column in wanted]
+                console.print(Text("  ").join(cells), soft_wrap=True)
+        console.file.flush()
+
+
 def write_one(console: Console, item: Item, shown: RenderableType, form: Format) -> None:
     """Write one object in a format; ``shown`` is how it looks to people."""
     match form:
@@ -76,9 +91,9 @@ def write_one(console: Console, item: Item, shown: RenderableType, form: Format)
         case Format.YAML:
             yaml.safe_dump(item, console.file, sort_keys=False, allow_unicode=False)
         case Format.NAME:
-            console.file.write(f"{text.plain(item['name'])}\n")
+            console.file.write(f"{text.plain(item.get('name', item.get('domain_name')))}\n")
         case Format.CSV:
-            figures = [{"quantity": name, "value": value} for name, value in item["figures"].items()]
+            figures = [{"quantity": name, "value": value} for name, value in item.get("figures", {}).items()]
             console.file.write(
                 _csv(figures, (Column("QUANTITY", lambda f: f["quantity"]), Column("VALUE", lambda f: f["value"])))
             )
@@ -161,11 +176,11 @@ def _csv(items: Sequence[Item], columns: Sequence[Column]) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(column.title.lower().replace(" ", "_") for column in columns)
     for item in items:
-        writer.writerow(_harmless(column.value(item)) for column in columns)
+        writer.writerow(harmless(column.value(item)) for column in columns)
     return stream.getvalue()
 
 
-def _harmless(value: Any) -> Any:
+def harmless(value: Any) -> Any:
     """A cell that no spreadsheet takes for a formula, and no terminal for a command."""
     if not isinstance(value, str):
         return value

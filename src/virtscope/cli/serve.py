@@ -13,6 +13,7 @@ from rich.text import Text
 
 from virtscope import __version__
 from virtscope.agent import uri
+from virtscope.agent.pace import Pace
 from virtscope.cli.text import plain
 from virtscope.errors import BadInput, VirtscopeError
 
@@ -23,7 +24,7 @@ def default_data_folder() -> Path:
     return (Path(state) if state.startswith("/") else Path.home() / ".local/state") / "virtscope"
 
 
-def serve(*, uris: list[str], listen: str, data: Path, interval: float, keep_days: int, demo: bool) -> None:
+def serve(*, uris: list[str], listen: str, data: Path, pace: Pace, keep_days: int, demo: bool) -> None:
     """Run server and collectors until told to stop.
 
     Raises:
@@ -41,7 +42,7 @@ def serve(*, uris: list[str], listen: str, data: Path, interval: float, keep_day
     console = Console(stderr=True)
     handler = RichHandler(console=console, show_path=False, markup=False, log_time_format="%H:%M:%S")
     logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(message)s")
-    settings = up.Settings(uri.parse_all(uris), _address(listen), data, interval, keep_days, demo)
+    settings = up.Settings(uri.parse_all(uris), _address(listen), data, pace, keep_days, demo)
 
     def ready(address: str) -> None:
         console.print(Text.assemble(("virtscope ", "bold"), f"{__version__} is at ", (address, "bold cyan")))

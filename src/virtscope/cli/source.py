@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias
 from urllib.parse import quote, urlencode
 
 import urllib3
@@ -15,26 +16,48 @@ Item: TypeAlias = dict[str, Any]
 """A host, domain, disk or interface, as the API answers it."""
 
 
+Kind: TypeAlias = Literal["hosts", "domains", "disks", "nics", "filters", "networks", "pools"]
+"""What can be listed; also the path and the field of the API's answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Which events are asked for. Times are Unix seconds."""
+
+    since: float
+    until: float | None = None
+    host: str = ""
+    domain: str = ""
+    kind: str = ""
+    limit: int = 200
+
+
 class Source(Protocol):
-    """Answers about now, in the shapes of the API."""
+    """Answers in the shapes of the API."""
 
-    def hosts(self) -> list[Item]:
-        """Every host."""
-
-    def domains(self) -> list[Item]:
-        """Every domain."""
-
-    def disks(self) -> list[Item]:
-        """Every disk of every domain."""
-
-    def nics(self) -> list[Item]:
-        """Every network interface of every domain."""
+    def items(self, kind: Kind) -> list[Item]:
+        """Everything of a kind."""
 
     def host(self, name: str) -> Item:
         """One host by id or name; NotFound or Ambiguous otherwise."""
 
     def domain(self, name: str) -> Item:
         """One domain by UUID or name, with its devices; NotFound or Ambiguous otherwise."""
+
+    def filter(self, name: str, host: str) -> Item:
+        """One network filter by name or UUID, of a host where that is given; NotFound or Ambiguous otherwise."""
+
+    def guards(self, domain: str) -> Item:
+        """The network filter of each interface of a domain."""
+
+    def history(self, domain: str) -> list[Item]:
+        """The versions of a domain's configuration, oldest first."""
+
+    def events(self, which: Happened) -> list[Item]:
+        """What happened, newest first."""
+
+    def follow(self, which: Happened) -> Iterator[Item]:
+        """What happens from now on, as it happens, without end."""
 
 
 class Server:
@@ -51,21 +74,10 @@ class Server:
             raise BadInput(f"{address!r} is no server's address", "Example: --server http://127.0.0.1:8420")
         self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=3, read=30), retries=False)
 
-    def hosts(self) -> list[Item]:
-        """Every host."""
-        return self._list("hosts")
-
-    def domains(self) -> list[Item]:
-        """Every domain."""
-        return self._list("domains")
-
-    def disks(self) -> list[Item]:
-        """Every disk of every domain."""
-        return self._list("disks")
-
-    def nics(self) -> list[Item]:
-        """Every network interface of every domain."""
-        return self._list("nics")
+    def items(self, kind: Kind) -> list[Item]:
+        """Everything of a kind."""
+        found: list[Item] = self.get(kind)[kind]
+        return found
 
     def host(self, name: str) -> Item:
         """One host by id or name; NotFound or Ambiguous otherwise."""
@@ -74,6 +86,49 @@ class Server:
     def domain(self, name: str) -> Item:
         """One domain by UUID or name, with its devices; NotFound or Ambiguous otherwise."""
         return self._item(f"domains/{quote(name, safe='')}")
+
+    def filter(self, name: str, host: str) -> Item:
+        """One network filter by name or UUID, of a host where that is given; NotFound or Ambiguous otherwise."""
+        return self._item(f"filters/{quote(name, safe='')}", [("host", host)] if host else [])
+
+    def guards(self, domain: str) -> Item:
+        """The network filter of each interface of a domain."""
+        return self._item(f"domains/{quote(domain, safe='')}/filters")
+
+    def history(self, domain: str) -> list[Item]:
+        """The versions of a domain's configuration, oldest first."""
+        found: list[Item] = self._item(f"domains/{quote(domain, safe='')}/history")["versions"]
+        return found
+
+    def events(self, which: Happened) -> list[Item]:
+        """What happened, newest first."""
+        until = {} if which.until is None else {"until": str(which.until)}
+        given = {"host": which.host, "domain": which.domain, "kind": which.kind} | until
+        query = {"since": str(which.since), "limit": str(which.limit)} | {k: v for k, v in given.items() if v}
+        found: list[Item] = self.get("events", query.items())["events"]
+        return found
+
+    def follow(self, which: Happened) -> Iterator[Item]:
+        """What happens from now on, as it happens, without end.
+
+        Raises:
+            ServerError: the server cannot be reached, or ends.
+        """
+        wanted = matcher(self, which)
+        try:
+            answer = self._pool.request(
+                "GET", f"{self._address}/api/v1/live", preload_content=False, timeout=urllib3.Timeout(3, read=60)
+            )
+            kind = ""
+            for line in _lines(answer):
+                name, _, value = line.partition(": ")
+                if name == "event":
+                    kind = value
+                elif name == "data" and kind == "event" and wanted(item := json.loads(value)):
+                    yield item
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            raise self._unreachable(error) from None
+        raise ServerError(f"the server at {self._address} has ended the stream", "Ask again when it runs.")
 
     def get(self, path: str, parameters: Iterable[tuple[str, str]] = ()) -> Any:
         """The JSON answer of a path below ``/api/v1``.
@@ -88,23 +143,45 @@ class Server:
             answer = self._pool.request("GET", address)
             body = json.loads(answer.data)
         except (urllib3.exceptions.HTTPError, ValueError) as error:
-            raise ServerError(
-                f"no virtscope server answers at {self._address} ({_reason(error)})",
-                "Start one with 'virtscope up', name another with --server URL,\n"
-                "or ask a hypervisor directly with --connect qemu:///system.",
-            ) from None
+            raise self._unreachable(error) from None
         if answer.status == 200:
             return body
         kind: type[VirtscopeError] = {404: NotFound, 409: Ambiguous, 422: BadInput}.get(answer.status, ServerError)
         raise kind(str(body.get("detail", f"status {answer.status}")), str(body.get("hint", "")))
 
-    def _list(self, name: str) -> list[Item]:
-        found: list[Item] = self.get(name)[name]
+    def _item(self, path: str, parameters: Iterable[tuple[str, str]] = ()) -> Item:
+        found: Item = self.get(path, parameters)
         return found
 
-    def _item(self, path: str) -> Item:
-        found: Item = self.get(path)
-        return found
+    def _unreachable(self, error: Exception) -> ServerError:
+        return ServerError(
+            f"no virtscope server answers at {self._address} ({_reason(error)})",
+            "Start one with 'virtscope up', name another with --server URL,\n"
+            "or ask a hypervisor directly with --connect qemu:///system.",
+        )
+
+
+def matcher(source: Source, which: Happened) -> Callable[[Item], bool]:
+    """Whether an event is among those that are asked for."""
+    host = source.host(which.host)["id"] if which.host else None
+    domain = source.domain(which.domain)["id"] if which.domain else None
+
+    def wanted(item: Item) -> bool:
+        return (
+            (host is None or item["host"] == host)
+            and (domain is None or item["domain"] == domain)
+            and (not which.kind or item["kind"] == which.kind)
+        )
+
+    return wanted
+
+
+def _lines(answer: urllib3.BaseHTTPResponse) -> Iterator[str]:
+    """The lines of an answer that goes on and on."""
+    rest = b""
+    for part in answer.stream(amt=None):
+        *whole, rest = (rest + part).split(b"\n")
+        yield from (line.decode(errors="replace") for line in whole)
 
 
 def _reason(error: Exception) -> str:

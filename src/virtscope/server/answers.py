@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
+
+from virtscope.filter_tree import Guard, Node
+from virtscope.sample import Nova, Resources
 
 Figures: TypeAlias = dict[str, float | None]
 """Quantities by name; ``/api/v1/quantities`` tells their units."""
@@ -50,8 +52,12 @@ class HostDescription:
     cpus: int | None
     memory_bytes: int | None
     cpu_model: str | None
+    topology: str | None
     hypervisor: str | None
     libvirt: str | None
+    """The version of the host's daemon."""
+    library: str | None
+    """The version of the library that asked it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,13 @@ class DomainDescription:
     project: str | None
     owner: str | None
     persistent: bool
+    vcpus_maximum: int | None
+    memory_maximum_bytes: int | None
+    hugepages: bool
+    passthrough: list[str]
+    """Devices of the host that the domain has for itself."""
+    balloon_period: int | None
+    """Seconds between two readings of the guest's memory figures; null or 0: there are none."""
     problem: str | None
     """Why the XML could not be read, where it could not."""
 
@@ -110,6 +123,8 @@ class DomainAnswer:
     state_reason: str | None
     stale: bool
     """Whether its host is not up: state and figures are the last ones known."""
+    timed_out: bool
+    """Whether its emulator does not answer libvirt, so that memory and disks are not known."""
     sampled: float | None
     interval: float | None
     """Seconds that the figures rest on; null before the second sample."""
@@ -133,12 +148,21 @@ class DiskAnswer:
     device: str
     type: str | None
     source: str | None
+    protocol: str | None
     bus: str | None
     driver: str | None
     format: str | None
     cache: str | None
+    io: str | None
+    discard: str | None
     serial: str | None
     readonly: bool
+    backing: list[str]
+    """The images behind the first one, nearest first."""
+    limits: dict[str, int]
+    """What ``iotune`` sets."""
+    mirror: str | None
+    """The job that copies the disk elsewhere."""
     figures: Figures
 
 
@@ -151,8 +175,15 @@ class NicAnswer:
     type: str | None
     source: str | None
     model: str | None
+    mtu: int | None
+    link: str | None
+    virtual_port: str | None
+    port_id: str | None
+    vlans: list[int]
+    limits: dict[str, int]
+    """What ``bandwidth`` sets: averages and peaks in KiB/s, bursts in KiB."""
     filter: str | None
-    filter_parameters: Mapping[str, str]
+    filter_parameters: dict[str, str]
     figures: Figures
 
 
@@ -177,13 +208,213 @@ class OwnedNic(NicAnswer, Owned):
 
 
 @dataclass(frozen=True, slots=True)
+class IothreadAnswer:
+    """A thread of the emulator that serves disks."""
+
+    iothread: int
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class JobAnswer:
+    """A migration, or a job of one disk, on its way."""
+
+    job: str
+    """``migration``, or the disk's target."""
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class FilesystemAnswer:
+    """A file system of a guest, by the guest's own word."""
+
+    mountpoint: str
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class GuestAnswer:
+    """What a guest's own agent tells of it."""
+
+    hostname: str | None
+    os: str | None
+    kernel: str | None
+    timezone: str | None
+    users: list[str]
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class DomainDetail(DomainAnswer):
     """A domain with its devices and its XML."""
 
+    description: str | None
+    firmware: str | None
+    resources: Resources
+    nova: Nova | None
+    metadata: dict[str, str]
+    """Everybody's metadata, by namespace, as XML."""
     vcpus: list[VcpuAnswer]
     disks: list[DiskAnswer]
     nics: list[NicAnswer]
+    iothreads: list[IothreadAnswer]
+    jobs: list[JobAnswer]
+    filesystems: list[FilesystemAnswer]
+    guest: GuestAnswer | None
     xml: str
+    persistent_xml: str | None
+    """What the next start will find, where that is another."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionAnswer:
+    """How a domain was described from a time on."""
+
+    at: float
+    host: str
+    host_name: str
+    defined: bool
+    """Whether the host defined it; false is the time from which it no longer did."""
+    changes: list[str]
+    """What was other than before."""
+    xml: str | None
+    persistent_xml: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryAnswer:
+    """A domain's configuration through time, oldest first."""
+
+    domain: str
+    versions: list[VersionAnswer]
+
+
+@dataclass(frozen=True, slots=True)
+class FilterAnswer:
+    """A network filter of one host."""
+
+    id: str
+    name: str
+    host: str
+    host_name: str
+    chain: str | None
+    priority: int | None
+    references: list[str]
+    """The filters that it includes."""
+    rules: int
+    interfaces: int
+    """How many interfaces name it."""
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FilterList:
+    """The network filters of all hosts."""
+
+    filters: list[FilterAnswer]
+
+
+@dataclass(frozen=True, slots=True)
+class FilterDetail(FilterAnswer):
+    """A network filter with its XML, what it includes, and how it came to be."""
+
+    xml: str
+    tree: Node
+    history: list[VersionAnswer]
+
+
+@dataclass(frozen=True, slots=True)
+class GuardsAnswer:
+    """The filter of each interface of a domain, resolved with the interface's values."""
+
+    domain: str
+    domain_name: str
+    host: str
+    host_name: str
+    interfaces: list[Guard]
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseAnswer:
+    """An address that a network has given out."""
+
+    mac: str
+    address: str
+    hostname: str | None
+    expires: float
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkAnswer:
+    """A virtual network of one host."""
+
+    id: str
+    name: str
+    host: str
+    host_name: str
+    active: bool
+    autostart: bool
+    bridge: str | None
+    forward: str | None
+    leases: list[LeaseAnswer]
+    xml: str
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkList:
+    """The virtual networks of all hosts."""
+
+    networks: list[NetworkAnswer]
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeAnswer:
+    """A volume of a pool."""
+
+    volume: str
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class PoolAnswer:
+    """A storage pool of one host, with its volumes."""
+
+    id: str
+    name: str
+    host: str
+    host_name: str
+    type: str | None
+    target: str | None
+    active: bool
+    autostart: bool
+    state: str
+    figures: Figures
+    volumes: list[VolumeAnswer]
+    xml: str
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolList:
+    """The storage pools of all hosts."""
+
+    pools: list[PoolAnswer]
+
+
+@dataclass(frozen=True, slots=True)
+class CellAnswer:
+    """A NUMA node of a host."""
+
+    cell: int
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class HostDetail(HostAnswer):
+    """A host with its NUMA nodes."""
+
+    cells: list[CellAnswer]
 
 
 @dataclass(frozen=True, slots=True)

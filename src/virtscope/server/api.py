@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 
 from virtscope import __version__
 from virtscope.catalogue import QUANTITIES, Quantity, Scope
-from virtscope.sample import now_ms
+from virtscope.sample import KINDS, DomainFacts, FilterFacts, now_ms
 from virtscope.server import answers, parameters
 from virtscope.server.fleet import Fleet
 from virtscope.server.ingest import Ingest
@@ -42,7 +42,7 @@ class Services:
 MOST_DEVICES = 64
 """How many devices of one kind a domain is taken to have at most, when the size of an answer is foreseen."""
 
-ScopeName = Literal["host", "domain", "vcpu", "disk", "nic"]
+ScopeName = Literal["host", "cell", "pool", "volume", "domain", "vcpu", "disk", "nic", "iothread", "job", "filesystem"]
 Moment = Annotated[float, Query(allow_inf_nan=False, ge=-1e10, le=1e10)]
 Name = Annotated[str, Query(max_length=300)]
 Names = Annotated[list[Annotated[str, Query(max_length=300)]], Query(max_length=1_000)]
@@ -94,9 +94,9 @@ def router(services: Services) -> APIRouter:  # noqa: C901  # a list of routes, 
         """Every host with the state of its connection and its newest figures."""
         return _fresh(request, services, lambda: answers.HostList(present.at, present.commit, present.hosts()))
 
-    @api.get("/hosts/{name}", tags=["now"], **answering(answers.HostAnswer, 404, 409))
+    @api.get("/hosts/{name}", tags=["now"], **answering(answers.HostDetail, 404, 409))
     def host(name: str) -> Response:
-        """One host, by id or name."""
+        """One host, by id or name, with its NUMA nodes."""
         return _json(present.host(name))
 
     @api.get("/domains", tags=["now"], **answering(answers.DomainList, 304, 404, 409))
@@ -126,6 +126,40 @@ def router(services: Services) -> APIRouter:  # noqa: C901  # a list of routes, 
     def domain(name: str) -> Response:
         """One domain, by UUID or name, with its vCPUs, disks, interfaces and XML."""
         return _json(present.domain(name))
+
+    @api.get("/domains/{name}/history", tags=["inventory"], **answering(answers.HistoryAnswer, 404, 409))
+    def domain_history(name: str, limit: Annotated[int, Query(ge=1, le=10_000)] = 500) -> Response:
+        """A domain's configuration through time: what changed when, and the XML of each version, oldest first."""
+        found = services.fleet.domain(name)[0].id
+        versions = services.records.history(KINDS[DomainFacts], found, limit)
+        return _json(answers.HistoryAnswer(found, present.versions(versions)))
+
+    @api.get("/domains/{name}/filters", tags=["inventory"], **answering(answers.GuardsAnswer, 404, 409))
+    def domain_filters(name: str) -> Response:
+        """The network filter of each interface of a domain: the whole tree, with the interface's values filled in."""
+        return _json(present.guards(name))
+
+    @api.get("/filters", tags=["inventory"], **answering(answers.FilterList))
+    def filters() -> Response:
+        """Every network filter of every host."""
+        return _json(answers.FilterList(present.filters()))
+
+    @api.get("/filters/{name}", tags=["inventory"], **answering(answers.FilterDetail, 404, 409))
+    def filter_detail(name: str, host: Name | None = None) -> Response:
+        """One network filter, by name or UUID: its XML, all it includes, and its history."""
+        of_host = services.fleet.host(host).id if host else None
+        found = present.filter_named(name, of_host)
+        return _json(present.filter(name, of_host, services.records.history(KINDS[FilterFacts], found.id)))
+
+    @api.get("/networks", tags=["inventory"], **answering(answers.NetworkList))
+    def networks() -> Response:
+        """Every virtual network of every host, with the addresses it has given out."""
+        return _json(answers.NetworkList(present.networks()))
+
+    @api.get("/pools", tags=["inventory"], **answering(answers.PoolList))
+    def pools() -> Response:
+        """Every storage pool of every host, with its volumes."""
+        return _json(answers.PoolList(present.pools()))
 
     @api.get("/disks", tags=["now"], **answering(answers.DiskList, 304))
     def disks(request: Request) -> Response:
@@ -205,6 +239,7 @@ def router(services: Services) -> APIRouter:  # noqa: C901  # a list of routes, 
         until: Moment | None = None,
         host: Name | None = None,
         domain: Name | None = None,
+        kind: Name | None = None,
         limit: Annotated[int, Query(ge=1, le=10_000)] = 200,
     ) -> Response:
         """What happened, newest first; a negative ``since`` counts back from now."""
@@ -212,7 +247,7 @@ def router(services: Services) -> APIRouter:  # noqa: C901  # a list of routes, 
         first = last + int(since * 1000) if since < 0 else int(since * 1000)
         of_host = services.fleet.host(host).id if host else None
         of_domain = services.fleet.domain(domain)[0].id if domain else None
-        found = services.records.events(max(first, 0), max(last, 0), of_host, of_domain, limit)
+        found = services.records.events(max(first, 0), max(last, 0), of_host, of_domain, kind, limit)
         return _json(answers.EventList(present.events(found)))
 
     @api.get("/live", tags=["now"], response_class=StreamingResponse, include_in_schema=False)

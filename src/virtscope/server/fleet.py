@@ -6,11 +6,29 @@ import hashlib
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from virtscope.catalogue import Scope
 from virtscope.errors import Ambiguous, NotFound
-from virtscope.sample import Batch, DomainFacts, HostFacts, Link, LinkState, Sample
+from virtscope.sample import (
+    KINDS,
+    Batch,
+    BindingFacts,
+    DomainFacts,
+    FilterFacts,
+    Gone,
+    GuestFacts,
+    HostFacts,
+    Link,
+    LinkState,
+    NetworkFacts,
+    Other,
+    PoolFacts,
+    Sample,
+)
 from virtscope.store import Known
+
+T = TypeVar("T", FilterFacts, BindingFacts, NetworkFacts, PoolFacts, GuestFacts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +59,17 @@ class Fleet:
         self._links = {uri: Link(uri, LinkState.CONNECTING, since=0) for uri in uris}
         self._hosts: dict[str, HostFacts] = {}
         self._domains: dict[tuple[str, str], DomainFacts] = {}
+        self._others: dict[tuple[type[Other], str, str], Other] = {}
         self._last_seen = dict(last_seen)
-        for host in known.hosts:
-            if host.uri in self._links:
-                self._add_host(host)
         for link in known.links:
             if link.uri in self._links:
                 self._links[link.uri] = link
-        for domain in known.domains:
-            if domain.host in self._hosts:
-                self._domains[domain.host, domain.id] = domain
+        for host in known.facts:
+            if isinstance(host, HostFacts) and host.uri in self._links:
+                self._add_host(host)
+        for facts in known.facts:
+            if not isinstance(facts, HostFacts) and facts.host in self._hosts:
+                self._add(facts)
 
     def apply(self, batches: Sequence[Batch]) -> None:
         """Take in what batches say, once they are stored."""
@@ -60,10 +79,10 @@ class Fleet:
                     self._add_host(host)
                 for link in batch.links:
                     self._links[link.uri] = link
-                for domain in batch.domains:
-                    self._domains[domain.host, domain.id] = domain
+                for facts in (*batch.domains, *batch.others):
+                    self._add(facts)
                 for gone in batch.gone:
-                    self._domains.pop((gone.host, gone.domain), None)
+                    self._forget(gone)
                 for sample in batch.samples:
                     self._last_seen[sample.host] = max(sample.at, self._last_seen.get(sample.host, 0))
                     self._keep_only(sample)
@@ -79,6 +98,11 @@ class Fleet:
         """Every domain of every host. One that two hosts define, as after a migration, is there twice."""
         with self._guard:
             return list(self._domains.values())
+
+    def others(self, kind: type[T]) -> list[T]:
+        """Everything of a kind that the hosts define: filters, networks, pools and so on."""
+        with self._guard:
+            return [facts for facts in self._others.values() if isinstance(facts, kind)]
 
     def host(self, name: str) -> Host:
         """The host with this id, name or URI.
@@ -104,7 +128,7 @@ class Fleet:
         """
         domains = self.domains()
         found = [domain for domain in domains if domain.id == name] or [
-            domain for domain in domains if name in (domain.name, domain.instance_name)
+            domain for domain in domains if name in (domain.name, domain.nova.instance if domain.nova else None)
         ]
         if not found:
             raise NotFound(f"no domain {name!r}", "'virtscope list domains' names them all.")
@@ -120,11 +144,24 @@ class Fleet:
         for host, domain in [key for key in self._domains if key[0] == sample.host and key[1] not in present]:
             del self._domains[host, domain]
 
+    def _add(self, facts: DomainFacts | Other) -> None:
+        if isinstance(facts, DomainFacts):
+            self._domains[facts.host, facts.id] = facts
+        else:
+            self._others[type(facts), facts.host, facts.id] = facts
+
+    def _forget(self, gone: Gone) -> None:
+        if gone.kind == KINDS[DomainFacts]:
+            self._domains.pop((gone.host, gone.id), None)
+        for key in [key for key in self._others if key[1:] == (gone.host, gone.id) and KINDS[key[0]] == gone.kind]:
+            del self._others[key]
+
     def _add_host(self, facts: HostFacts) -> None:
         """A URI leads to one host: another that it led to before is not watched any more."""
         for other in [known.id for known in self._hosts.values() if known.uri == facts.uri and known.id != facts.id]:
             del self._hosts[other]
             self._domains = {key: domain for key, domain in self._domains.items() if key[0] != other}
+            self._others = {key: facts for key, facts in self._others.items() if key[1] != other}
         self._hosts[facts.id] = facts
 
     def _host(self, link: Link, facts: HostFacts | None) -> Host:

@@ -64,7 +64,7 @@ def objects(scope: Scope, names: Sequence[str], fleet: Fleet) -> Objects:
     devices = set()
     for name in names:
         owner, _, device = name.partition("/") if scope not in (Scope.HOST, Scope.DOMAIN) else (name, "", "")
-        found = fleet.host(owner).id if scope is Scope.HOST else fleet.domain(owner)[0].id
+        found = fleet.domain(owner)[0].id if scope.is_of_domain else fleet.host(owner).id
         owners[found] = None
         if device:
             devices.add((found, device))

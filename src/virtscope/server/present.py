@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Protocol
 
-from virtscope import codes
+from virtscope import codes, filter_tree
 from virtscope.catalogue import Scope
-from virtscope.sample import DiskFacts, DomainFacts, Event, NicFacts
+from virtscope.errors import Ambiguous, NotFound
+from virtscope.sample import (
+    BindingFacts,
+    DiskFacts,
+    DomainFacts,
+    Event,
+    FilterFacts,
+    GuestFacts,
+    NetworkFacts,
+    NicFacts,
+    Nova,
+    PoolFacts,
+)
 from virtscope.server import answers
 from virtscope.server.fleet import Fleet, Host
-from virtscope.store import Latest
+from virtscope.store import Latest, Version
 
 
 class Newest(Protocol):
@@ -61,9 +73,17 @@ class Present:
         counts = self._counts()
         return [self._host(host, counts) for host in self._fleet.hosts()]
 
-    def host(self, name: str) -> answers.HostAnswer:
-        """One host by id, name or URI; NotFound or Ambiguous otherwise."""
-        return self._host(self._fleet.host(name), self._counts())
+    def host(self, name: str) -> answers.HostDetail:
+        """One host by id, name or URI, with its NUMA nodes; NotFound or Ambiguous otherwise."""
+        host = self._host(self._fleet.host(name), self._counts())
+        return answers.HostDetail(
+            **{field.name: getattr(host, field.name) for field in fields(host)},
+            cells=[
+                answers.CellAnswer(int(key[1]), dict(row.values))
+                for key, row in sorted(self.latest(Scope.CELL).items())
+                if key[0] == host.id
+            ],
+        )
 
     def domains(self) -> list[answers.DomainAnswer]:
         """Every domain once, by name: where it is active, else where it was seen last."""
@@ -81,14 +101,22 @@ class Present:
         owner = (facts.host, facts.id)
         return answers.DomainDetail(
             **{field.name: getattr(domain, field.name) for field in fields(domain)},
-            vcpus=[
-                answers.VcpuAnswer(int(key[2]), dict(row.values))
-                for key, row in sorted(self.latest(Scope.VCPU).items())
-                if key[:2] == owner
-            ],
+            description=facts.description,
+            firmware=facts.firmware,
+            resources=facts.resources,
+            nova=facts.nova,
+            metadata=dict(facts.metadata),
+            vcpus=[answers.VcpuAnswer(int(part), found) for part, found in self._parts(Scope.VCPU, owner)],
             disks=[answers.DiskAnswer(**self._disk(facts, disk)) for disk in facts.disks],
             nics=[answers.NicAnswer(**self._nic(facts, nic)) for nic in facts.nics],
+            iothreads=[answers.IothreadAnswer(int(part), found) for part, found in self._parts(Scope.IOTHREAD, owner)],
+            jobs=[answers.JobAnswer(str(part), found) for part, found in self._parts(Scope.JOB, owner)],
+            filesystems=[
+                answers.FilesystemAnswer(str(part), found) for part, found in self._parts(Scope.FILESYSTEM, owner)
+            ],
+            guest=self._guest(facts),
             xml=facts.xml,
+            persistent_xml=facts.persistent_xml,
         )
 
     def disks(self) -> list[answers.OwnedDisk]:
@@ -105,9 +133,124 @@ class Present:
             answers.OwnedNic(**self._nic(facts, nic), **owner) for facts, owner in self._owners() for nic in facts.nics
         ]
 
+    def filters(self) -> list[answers.FilterAnswer]:
+        """Every network filter of every host, by host and name."""
+        used = Counter((facts.host, nic.filter) for facts in self._fleet.domains() for nic in facts.nics if nic.filter)
+        names = self._host_names()
+        found = [_filter(facts, names, used[facts.host, facts.name]) for facts in self._fleet.others(FilterFacts)]
+        return sorted(found, key=lambda one: (one.host_name, one.name))
+
+    def filter(self, name: str, host: str | None, history: Sequence[Version]) -> answers.FilterDetail:
+        """A network filter as ``filter_named`` finds it, with all it includes."""
+        facts = self.filter_named(name, host)
+        used = sum(
+            nic.filter == facts.name for one in self._fleet.domains() if one.host == facts.host for nic in one.nics
+        )
+        answer = _filter(facts, self._host_names(), used)
+        return answers.FilterDetail(
+            **{field.name: getattr(answer, field.name) for field in fields(answer)},
+            xml=facts.xml,
+            tree=filter_tree.tree(facts.name, self._filters_of(facts.host)),
+            history=self.versions([version for version in history if version.host == facts.host]),
+        )
+
+    def filter_named(self, name: str, host: str | None) -> FilterFacts:
+        """The filter of this name or UUID; NotFound or Ambiguous otherwise."""
+        found = [
+            facts
+            for facts in self._fleet.others(FilterFacts)
+            if name in (facts.name, facts.id) and (host is None or facts.host == host)
+        ]
+        if not found:
+            raise NotFound(f"no network filter {name!r}", "'virtscope filters list' names them all.")
+        if len({facts.xml for facts in found}) > 1:
+            raise Ambiguous(f"{len(found)} hosts have filters named {name!r}, and they differ", "Name the host too.")
+        return found[0]
+
+    def guards(self, name: str) -> answers.GuardsAnswer:
+        """The filters of a domain's interfaces, resolved; NotFound or Ambiguous where there is no such domain."""
+        facts = self._current(self._fleet.domain(name))
+        filters = self._filters_of(facts.host)
+        bindings = [binding for binding in self._fleet.others(BindingFacts) if binding.host == facts.host]
+        return answers.GuardsAnswer(
+            facts.id,
+            facts.name,
+            facts.host,
+            self._host_names().get(facts.host, facts.host),
+            [filter_tree.guard(nic, filters, bindings) for nic in facts.nics],
+        )
+
+    def networks(self) -> list[answers.NetworkAnswer]:
+        """Every virtual network of every host."""
+        names = self._host_names()
+        found = [
+            answers.NetworkAnswer(
+                id=facts.id,
+                name=facts.name,
+                host=facts.host,
+                host_name=names.get(facts.host, facts.host),
+                active=facts.active,
+                autostart=facts.autostart,
+                bridge=facts.bridge,
+                forward=facts.forward,
+                leases=[
+                    answers.LeaseAnswer(lease.mac, lease.address, lease.hostname, lease.expires)
+                    for lease in facts.leases
+                ],
+                xml=facts.xml,
+                problem=facts.problem,
+            )
+            for facts in self._fleet.others(NetworkFacts)
+        ]
+        return sorted(found, key=lambda one: (one.host_name, one.name))
+
+    def pools(self) -> list[answers.PoolAnswer]:
+        """Every storage pool of every host, with its volumes."""
+        names = self._host_names()
+        found = []
+        for facts in self._fleet.others(PoolFacts):
+            row = self.latest(Scope.POOL).get((facts.host, facts.name))
+            found.append(
+                answers.PoolAnswer(
+                    id=facts.id,
+                    name=facts.name,
+                    host=facts.host,
+                    host_name=names.get(facts.host, facts.host),
+                    type=facts.type,
+                    target=facts.target,
+                    active=facts.active,
+                    autostart=facts.autostart,
+                    state=codes.pool_state(row.states.get("state") if row else None),
+                    figures=dict(row.values) if row else {},
+                    volumes=[
+                        answers.VolumeAnswer(str(part), figures)
+                        for part, figures in self._parts(Scope.VOLUME, (facts.host, facts.name))
+                    ],
+                    xml=facts.xml,
+                    problem=facts.problem,
+                )
+            )
+        return sorted(found, key=lambda one: (one.host_name, one.name))
+
+    def versions(self, history: Iterable[Version]) -> list[answers.VersionAnswer]:
+        """Versions of something, with the names of their hosts."""
+        names = self._host_names()
+        return [
+            answers.VersionAnswer(
+                at=version.at / 1000,
+                host=version.host,
+                host_name=names.get(version.host, version.host),
+                defined=version.facts is not None,
+                changes=list(version.changes),
+                xml=getattr(version.facts, "xml", None),
+                persistent_xml=getattr(version.facts, "persistent_xml", None),
+            )
+            for version in history
+        ]
+
     def events(self, events: Iterable[Event]) -> list[answers.EventAnswer]:
         """Events with the names of what they happened to."""
-        hosts = {host.id: host.name for host in self._fleet.hosts()}
+        hosts = self._host_names()
         domains = {domain.id: domain.name for domain in self._fleet.domains()}
         return [
             answers.EventAnswer(
@@ -136,7 +279,13 @@ class Present:
             facts=None
             if facts is None
             else answers.HostDescription(
-                facts.cpus, facts.memory_bytes, facts.cpu_model, facts.hypervisor, facts.libvirt
+                facts.cpus,
+                facts.memory_bytes,
+                facts.cpu_model,
+                facts.topology,
+                facts.hypervisor,
+                facts.libvirt,
+                facts.library,
             ),
             domains=counts.get(host.id, answers.DomainCount(0, 0)),
             figures=self._figures(Scope.HOST, host.id),
@@ -157,6 +306,7 @@ class Present:
         state = row.states.get("state") if row else None
         reason = row.states.get("state_reason") if row else None
         host = hosts.get(facts.host)
+        nova = facts.nova or Nova()
         return answers.DomainAnswer(
             id=facts.id,
             name=facts.name,
@@ -166,17 +316,23 @@ class Present:
             state=codes.state(state),
             state_reason=codes.reason(state, reason),
             stale=not (host and host.is_up),
+            timed_out=bool(row and row.states.get("timed_out")),
             sampled=row.at / 1000 if row else None,
             interval=row.seconds if row else None,
             facts=answers.DomainDescription(
                 os_type=facts.os_type,
                 arch=facts.arch,
                 machine=facts.machine,
-                instance_name=facts.instance_name,
-                flavor=facts.flavor,
-                project=facts.project,
-                owner=facts.owner,
+                instance_name=nova.instance,
+                flavor=nova.flavor,
+                project=nova.project,
+                owner=nova.user,
                 persistent=facts.persistent,
+                vcpus_maximum=facts.resources.vcpus_maximum,
+                memory_maximum_bytes=facts.resources.memory_maximum_bytes,
+                hugepages=facts.resources.hugepages,
+                passthrough=list(facts.resources.passthrough),
+                balloon_period=facts.resources.balloon_period,
                 problem=facts.problem,
             ),
             figures=self._figures(Scope.DOMAIN, facts.host, facts.id),
@@ -205,6 +361,26 @@ class Present:
     def _nic(self, owner: DomainFacts, nic: NicFacts) -> dict[str, Any]:
         return asdict(nic) | {"figures": self._figures(Scope.NIC, owner.host, owner.id, nic.mac, nic.target)}
 
+    def _guest(self, facts: DomainFacts) -> answers.GuestAnswer | None:
+        told = [guest for guest in self._fleet.others(GuestFacts) if (guest.host, guest.id) == (facts.host, facts.id)]
+        if not told:
+            return None
+        guest = told[0]
+        return answers.GuestAnswer(
+            guest.hostname, guest.os, guest.kernel, guest.timezone, list(guest.users), guest.problem
+        )
+
+    def _parts(self, scope: Scope, owner: tuple[str, str]) -> list[tuple[Any, answers.Figures]]:
+        """The last key and the figures of everything of a narrower scope that belongs to an owner."""
+        found = [(key[-1], dict(row.values)) for key, row in self.latest(scope).items() if key[:2] == owner]
+        return sorted(found, key=lambda part: str(part[0]).zfill(9))
+
+    def _filters_of(self, host: str) -> dict[str, FilterFacts]:
+        return {facts.name: facts for facts in self._fleet.others(FilterFacts) if facts.host == host}
+
+    def _host_names(self) -> dict[str, str]:
+        return {host.id: host.name for host in self._fleet.hosts()}
+
     def _is_active(self, facts: DomainFacts) -> bool:
         row = self.latest(Scope.DOMAIN).get((facts.host, facts.id))
         return row is not None and row.states.get("state") in codes.ACTIVE_STATES
@@ -216,3 +392,18 @@ class Present:
     def _figures(self, scope: Scope, *key: str) -> answers.Figures:
         row = self.latest(scope).get(key)
         return dict(row.values) if row else {}
+
+
+def _filter(facts: FilterFacts, hosts: Mapping[str, str], used: int) -> answers.FilterAnswer:
+    return answers.FilterAnswer(
+        id=facts.id,
+        name=facts.name,
+        host=facts.host,
+        host_name=hosts.get(facts.host, facts.host),
+        chain=facts.chain,
+        priority=facts.priority,
+        references=list(facts.references),
+        rules=facts.rules,
+        interfaces=used,
+        problem=facts.problem,
+    )

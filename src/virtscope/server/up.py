@@ -14,6 +14,7 @@ from pathlib import Path
 import uvicorn
 
 from virtscope.agent import collector
+from virtscope.agent.pace import Pace
 from virtscope.agent.uri import ConnectionUri
 from virtscope.errors import BadInput
 from virtscope.server.api import Services
@@ -38,8 +39,7 @@ class Settings:
     listen: tuple[str, int]
     """Address and port; port 0 is any that is free."""
     data: Path
-    interval: float
-    """Seconds between two samples."""
+    pace: Pace
     keep_days: int
     demo: bool
 
@@ -85,13 +85,13 @@ def _serve(settings: Settings, database: Database, listener: socket.socket, read
             live=live,
             started=time.time(),
             demo=settings.demo,
-            interval=settings.interval,
+            interval=settings.pace.interval,
             keep_days=settings.keep_days,
             uris=tuple(uri.text for uri in settings.uris),
         )
     )
     server = _Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5), live)
-    stop = collector.watch(list(settings.uris), ingest, settings.interval)
+    stop = collector.watch(settings.uris, ingest, settings.pace)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         ready(_address(listener))

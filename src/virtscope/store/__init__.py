@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from virtscope.catalogue import Quantity, Scope
-from virtscope.sample import Batch, DomainFacts, HostFacts, Link
+from virtscope.sample import Batch, Facts, Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Latest:
     """Between the two; None where there is only one yet."""
     values: Mapping[str, float | None]
     states: Mapping[str, int | None]
-    """The codes of the newer sample: metrics of the kind STATE."""
+    """The newest known codes: metrics of the kind STATE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,21 @@ class Summary:
 class Known:
     """Everything the records say of the present."""
 
-    hosts: tuple[HostFacts, ...]
-    domains: tuple[DomainFacts, ...]
-    links: tuple[Link, ...]
+    facts: tuple[Facts, ...] = ()
+    links: tuple[Link, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """How something was described from a time on."""
+
+    at: int
+    """When that was learnt, Unix ms."""
+    host: str
+    facts: Facts | None
+    """None: its host no longer defined it."""
+    changes: tuple[str, ...] = ()
+    """What is other than in the version before, where that was on the same host."""
 
 
 class Store(Protocol):

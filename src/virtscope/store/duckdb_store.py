@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from virtscope.catalogue import MAX_GAP_SECONDS, Kind, Metric, Quantity, Scope, metrics_of, quantities_of
@@ -45,45 +45,56 @@ class DuckdbStore:
         self._note_newest(samples)
 
     def latest(self, scope: Scope, quantities: Sequence[Quantity] = ()) -> list[Latest]:
-        """Every object that is in its host's newest sample, with its states and quantities: these, or all."""
+        """Every object that is in its host's newest sample of the scope, with its states and quantities: these, or all.
+
+        A sample may know only a part of a row, so each state and quantity is the newest one known of the last samples.
+        """
         with self._guard:
-            newest = dict(self._newest)
-        if not newest:
+            newest = {host: dict(times) for host, times in self._newest.items()}
+        now = {host: times[scope][-1] for host, times in newest.items() if scope in times}
+        if not now:
             return []
-        times = [time for pair in newest.values() for time in pair]
-        pairs = ", ".join(f"({quoted(host)}, {moment(time)})" for host, pair in newest.items() for time in pair)
-        now = ", ".join(f"({quoted(host)}, {moment(max(pair))})" for host, pair in newest.items())
+        looked_at = sorted({(host, time) for host in now for times in newest[host].values() for time in times})
+        start, end = min(time for _, time in looked_at), max(time for _, time in looked_at) + 1
+        pairs = ", ".join(f"({quoted(host)}, {moment(time)})" for host, time in looked_at)
         quantities = quantities or quantities_of(scope)
         codes = [metric for metric in metrics_of(scope) if metric.kind is Kind.STATE]
+        keys = ", ".join(scope.keys)
+
+        def present(inner: Scope) -> str:
+            times = (f"({quoted(host)}, {moment(newest[host][inner][-1])})" for host in now if inner in newest[host])
+            return f"(host, ts) IN ({', '.join(times) or '(NULL, NULL)'})"
+
+        words = "".join(f', arg_max("{metric.name}", ts)' for metric in codes)
         with Snapshot(self._database) as snapshot:
 
             def relation(inner: Scope, metrics: Sequence[Metric]) -> str:
-                raw = snapshot.raw(inner, metrics, min(times), max(times) + 1, where=f"(host, ts) IN ({pairs})")
-                return quantity_sql.steps(inner, metrics, raw, "epoch_ms(ts)", where=f"(host, ts) IN ({now})")
+                raw = snapshot.raw(inner, metrics, start, end, where=f"(host, ts) IN ({pairs})")
+                return quantity_sql.steps(inner, metrics, raw, "0", newest=present(inner))
 
             rows = snapshot.rows(quantity_sql.values(quantities, relation, per_host=True))
+            raw = snapshot.raw(scope, codes, start, end, where=f"(host, ts) IN ({pairs})")
             states = snapshot.rows(
-                snapshot.raw(scope, codes, min(times), max(times) + 1, where=f"(host, ts) IN ({now})")
+                f"SELECT {keys}{words} FROM ({raw}) GROUP BY {keys} HAVING bool_or({present(scope)})"
             )
-        keys = scope.keys
-        known = {row[1 : len(keys) + 1]: row[len(keys) + 1 :] for row in states}
+        width = len(scope.keys)
+        known = {row[:width]: row[width:] for row in states}
         return [
             Latest(
-                object=dict(zip(keys, row, strict=False)),
-                at=row[len(keys)],
-                seconds=_seconds(newest[row[0]]),
-                values={quantity.name: value for quantity, value in zip(quantities, row[len(keys) + 1 :], strict=True)},
-                states={
-                    metric.name: code for metric, code in zip(codes, known.get(row[: len(keys)], ()), strict=False)
-                },
+                object=dict(zip(scope.keys, row, strict=False)),
+                at=now[row[0]],
+                seconds=_seconds(newest[row[0]], scope),
+                values={quantity.name: value for quantity, value in zip(quantities, row[width + 1 :], strict=True)},
+                states={metric.name: code for metric, code in zip(codes, known[row[:width]], strict=True)},
             )
             for row in rows
+            if row[:width] in known
         ]
 
     def last_seen(self) -> dict[str, int]:
         """When each host's newest sample was taken, Unix ms."""
         with self._guard:
-            return {host: max(times) for host, times in self._newest.items()}
+            return {host: max(times[-1] for times in scopes.values()) for host, scopes in self._newest.items()}
 
     def series(self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> list[Series]:
         """The quantities of each object over a range."""
@@ -127,33 +138,42 @@ class DuckdbStore:
             where = _among(quantities[0].scope, objects)
             raw = snapshot.raw(scope, metrics, edge - _GAP, over.end, where)
             step = f"epoch_ms(ts) // {over.step} * {over.step}"
-            fresh = quantity_sql.steps(scope, metrics, raw, step, where=f"ts >= {moment(edge)}")
+            fresh = quantity_sql.steps(scope, metrics, raw, step, f"ts >= {moment(edge)}")
             old = snapshot.rollups(scope, over.start, edge, where) if edge > over.start else None
             return f"{fresh} UNION ALL BY NAME SELECT *, {step} AS step FROM ({old})" if old else fresh
 
         return quantity_sql.values(quantities, relation)
 
-    def _load_newest(self) -> dict[str, tuple[int, ...]]:
+    def _load_newest(self) -> dict[str, dict[Scope, tuple[int, ...]]]:
+        newest: dict[str, dict[Scope, tuple[int, ...]]] = {}
         with Snapshot(self._database) as snapshot:
-            rows = snapshot.rows("SELECT host, list(DISTINCT epoch_ms(ts)) FROM host GROUP BY host")
-        return {host: tuple(sorted(times)[-2:]) for host, times in rows}
+            for scope in Scope:
+                for host, times in snapshot.rows(
+                    f"SELECT host, list(DISTINCT epoch_ms(ts)) FROM {scope.value} GROUP BY host"
+                ):
+                    newest.setdefault(host, {})[scope] = tuple(sorted(times)[-2:])
+        return newest
 
     def _note_newest(self, samples: Sequence[Sample]) -> None:
+        """Keep the times of each host's two newest samples of every scope: not all samples have all scopes."""
         with self._guard:
             for sample in samples:
-                times = {*self._newest.get(sample.host, ()), sample.at}
-                self._newest[sample.host] = tuple(sorted(times)[-2:])
+                scopes = self._newest.setdefault(sample.host, {})
+                for scope in sample.rows:
+                    scopes[scope] = tuple(sorted({*scopes.get(scope, ()), sample.at})[-2:])
 
 
 def _among(scope: Scope, objects: Sequence[str]) -> str:
     """A condition on raw rows: those of these hosts (for the scope of hosts) or domains."""
     if not objects:
         return "true"
-    column = "host" if scope is Scope.HOST else "domain"
+    column = "domain" if scope.is_of_domain else "host"
     return f"{column} IN ({', '.join(quoted(name) for name in objects)})"
 
 
-def _seconds(pair: Sequence[int]) -> float | None:
+def _seconds(times: Mapping[Scope, Sequence[int]], scope: Scope) -> float | None:
+    """The time between the two newest samples, s. A domain's own row is in every sample: its host's tell the pace."""
+    pair = times.get(Scope.HOST if scope is Scope.DOMAIN else scope, ())
     return (pair[1] - pair[0]) / 1000 if len(pair) == 2 else None
 
 

@@ -32,7 +32,15 @@ _E = TypeVar("_E", bound=Expression)
 _GAP_MS = MAX_GAP_SECONDS * 1000
 
 
-def steps(scope: Scope, metrics: Sequence[Metric], raw: str, bucket: str, where: str = "true") -> str:
+def steps(  # what a query is made of
+    scope: Scope,
+    metrics: Sequence[Metric],
+    raw: str,
+    bucket: str,
+    where: str = "true",
+    *,
+    newest: str = "",
+) -> str:
     """Reduce raw rows to steps.
 
     Args:
@@ -41,6 +49,8 @@ def steps(scope: Scope, metrics: Sequence[Metric], raw: str, bucket: str, where:
         raw: a query for the raw rows, with a little before the range so that its first rates are known.
         bucket: an expression over ``ts``: the step that a row belongs to.
         where: which rows count once the rates are known; the rows before the range do not.
+        newest: a condition on rows. Where it is given, of each metric only the newest known rate or value of the step
+            counts, and only objects are kept that have a row of that kind.
 
     A counter that fell to less than half was reset, and grew by its new value; one that fell less has wobbled (the
     kernel's iowait does) and did not grow. Rows more than MAX_GAP_SECONDS apart say nothing of the time between.
@@ -48,28 +58,30 @@ def steps(scope: Scope, metrics: Sequence[Metric], raw: str, bucket: str, where:
     keys = ", ".join(scope.keys)
     counters = [metric.name for metric in metrics if metric.kind is Kind.COUNTER]
     gauges = [metric.name for metric in metrics if metric.kind is Kind.GAUGE]
-    before = "".join(f', lag("{name}") OVER w AS "{name}__old"' for name in counters)
+    before = "".join(f", {_before(scope, name)}" for name in counters)
     grown = "".join(
-        f', CASE WHEN elapsed IS NULL THEN NULL WHEN "{n}" >= "{n}__old" THEN "{n}" - "{n}__old"'
+        f', CASE WHEN {_elapsed(scope, n)} IS NULL THEN NULL WHEN "{n}" >= "{n}__old" THEN "{n}" - "{n}__old"'
         f' WHEN "{n}" < "{n}__old" // 2 THEN "{n}" WHEN "{n}" < "{n}__old" THEN 0 END AS "{n}__grown"'
         for n in counters
     )
-    kept = "".join(f', "{name}"' for name in gauges)
-    reduced = "".join(
-        f', sum("{n}__grown")::DOUBLE AS "{n}__increase"'
-        f', sum(elapsed) FILTER ("{n}__grown" IS NOT NULL) / 1000 AS "{n}__seconds"'
-        f', max("{n}__grown" / elapsed) * 1000 AS "{n}__peak"'
-        for n in counters
-    ) + "".join(
-        f', sum("{n}")::DOUBLE AS "{n}__sum", count("{n}") AS "{n}__count", max("{n}") AS "{n}__max"' for n in gauges
+    kept = "".join(f', "{name}"' for name in gauges) + "".join(f", {name}" for name in _clocks(scope, counters))
+    within = "".join(
+        f", CASE WHEN {name} BETWEEN 1 AND {_GAP_MS} THEN {name} END AS {name}" for name in _clocks(scope, counters)
+    )
+    reduce = _newest if newest else _all
+    reduced = "".join(reduce(scope, name) for name in counters) + "".join(
+        f', arg_max("{n}", ts)::DOUBLE AS "{n}__sum", least(count("{n}"), 1) AS "{n}__count", max("{n}") AS "{n}__max"'
+        if newest
+        else f', sum("{n}")::DOUBLE AS "{n}__sum", count("{n}") AS "{n}__count", max("{n}") AS "{n}__max"'
+        for n in gauges
     )
     needed = "".join(f', "{name}"' for name in (*gauges, *counters))
     return f"""
         SELECT {keys}, {bucket} AS step{reduced}
         FROM (
-            SELECT {keys}, ts{kept}, elapsed{grown}
+            SELECT {keys}, ts{kept}{grown}
             FROM (
-                SELECT * REPLACE (CASE WHEN elapsed BETWEEN 1 AND {_GAP_MS} THEN elapsed END AS elapsed)
+                SELECT * REPLACE ({within.removeprefix(", ")})
                 FROM (
                     SELECT {keys}, ts{needed}, epoch_ms(ts) - lag(epoch_ms(ts)) OVER w AS elapsed{before}
                     FROM ({raw})
@@ -78,8 +90,51 @@ def steps(scope: Scope, metrics: Sequence[Metric], raw: str, bucket: str, where:
             )
             WHERE {where}
         )
-        GROUP BY {keys}, step
+        GROUP BY {keys}, step{f" HAVING bool_or({newest})" if newest else ""}
     """
+
+
+_MIXED = frozenset({Scope.DOMAIN})
+"""Scopes whose rows come from two lanes: each row knows some of the counters, and a rate spans those that know it."""
+
+
+def _before(scope: Scope, counter: str) -> str:
+    """The counter's reading before this one and, where that need not be the row before, the time since."""
+    if scope not in _MIXED:
+        return f'lag("{counter}") OVER w AS "{counter}__old"'
+    known = f'CASE WHEN "{counter}" IS NOT NULL THEN epoch_ms(ts) END'
+    return (
+        f'lag("{counter}" IGNORE NULLS) OVER w AS "{counter}__old", '
+        f"{known} - lag({known} IGNORE NULLS) OVER w AS {_elapsed(scope, counter)}"
+    )
+
+
+def _elapsed(scope: Scope, counter: str) -> str:
+    """The column that tells the time between two readings of a counter, ms."""
+    return f'"{counter}__elapsed"' if scope in _MIXED else "elapsed"
+
+
+def _clocks(scope: Scope, counters: Sequence[str]) -> list[str]:
+    """Every such column."""
+    return list(dict.fromkeys(["elapsed", *(_elapsed(scope, counter) for counter in counters)]))
+
+
+def _all(scope: Scope, n: str) -> str:
+    elapsed = _elapsed(scope, n)
+    return (
+        f', sum("{n}__grown")::DOUBLE AS "{n}__increase"'
+        f', sum({elapsed}) FILTER ("{n}__grown" IS NOT NULL) / 1000 AS "{n}__seconds"'
+        f', max("{n}__grown" / {elapsed}) * 1000 AS "{n}__peak"'
+    )
+
+
+def _newest(scope: Scope, n: str) -> str:
+    elapsed = _elapsed(scope, n)
+    return (
+        f', arg_max("{n}__grown", ts)::DOUBLE AS "{n}__increase"'
+        f', arg_max({elapsed}, ts) FILTER ("{n}__grown" IS NOT NULL) / 1000 AS "{n}__seconds"'
+        f', arg_max("{n}__grown" / {elapsed}, ts) * 1000 AS "{n}__peak"'
+    )
 
 
 def values(quantities: Sequence[Quantity], relation: Relation, *, per_host: bool = False) -> str:
@@ -101,7 +156,7 @@ def values(quantities: Sequence[Quantity], relation: Relation, *, per_host: bool
 
 def object_keys(scope: Scope, *, per_host: bool = False) -> tuple[str, ...]:
     """What tells the objects of an answer apart: a domain keeps its history when it moves to another host."""
-    return scope.keys if per_host or scope is Scope.HOST else scope.keys[1:]
+    return scope.keys[1:] if scope.is_of_domain and not per_host else scope.keys
 
 
 class _Plan:
@@ -137,7 +192,7 @@ class _Plan:
             queries["own"] = _leaves(self._scope, self._keys, self._own, relation)
         for inner, expressions in self._totals.items():
             found = dict.fromkeys(leaf for of in expressions for _, leaf in leaves(of, inner))
-            keys = inner.keys if "host" in self._keys else inner.keys[1:]
+            keys = object_keys(inner, per_host="host" in self._keys)
             queries[f"each_{inner.value}"] = _leaves(inner, keys, list(found), relation)
             sums = ", ".join(
                 f'sum({_inner_column(of)}) AS "total_{inner.value}_{position}"'

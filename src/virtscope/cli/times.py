@@ -1,0 +1,35 @@
+"""Times as people write them."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import datetime
+
+from virtscope.errors import BadInput
+
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
+_AGO = re.compile(r"-?(\d+(?:\.\d+)?)\s*([smhdw])(?:\s+ago)?")
+_EXAMPLES = "Examples: 30m (ago), 2h, 7d, 2026-11-24, '2026-11-24 10:30', 1795511712 (Unix seconds)."
+
+
+def moment(text: str, now: float | None = None) -> float:
+    """A time in Unix seconds: how long ago, a date (with or without a time, local unless it says), or Unix seconds.
+
+    Raises:
+        BadInput: it is none of these.
+    """
+    if ago := _AGO.fullmatch(text.strip()):
+        return (time.time() if now is None else now) - float(ago[1]) * _UNITS[ago[2]]
+    if text.strip().isascii() and text.strip().isdigit() and len(text.strip()) > 8:
+        return float(text)
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise BadInput(f"{text!r} is no time", _EXAMPLES) from None
+    return found.timestamp()
+
+
+def shown(at: float) -> str:
+    """A time (Unix seconds) for people: local, to the second."""
+    return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")  # noqa: DTZ006  # local time is meant
