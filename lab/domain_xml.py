@@ -34,11 +34,16 @@ def guest(spec: GuestSpec, identity: str, image: Image, folder: Path, address: s
     return _domain(spec, identity, boot, disks + nic + console, _nova(spec, address))
 
 
-def bare(name: str, identity: str, folder: Path) -> str:
-    """A domain that never boots: one vCPU, disk and interface, and as little memory as can be."""
+def bare(name: str, identity: str, folder: Path, devices: int = 1) -> str:
+    """A domain that never boots: one vCPU, so many disks and interfaces, and as little memory as can be."""
     spec = GuestSpec(name, memory_mib=8)
-    nic = f"<interface type='network'><mac address='{mac(identity)}'/><source network='default'/></interface>"
-    return _domain(spec, identity, "", _disk(folder, name, 0) + nic, "")
+    disks = "".join(_disk(folder, name, number) for number in range(devices))
+    macs = [mac(identity if number == 0 else f"{identity} {number}") for number in range(devices)]
+    nics = "".join(
+        f"<interface type='network'><mac address='{address}'/><source network='default'/></interface>"
+        for address in macs
+    )
+    return _domain(spec, identity, "", disks + nics, "")
 
 
 def disk_file(folder: Path, guest: str, number: int) -> Path:

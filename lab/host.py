@@ -144,16 +144,17 @@ class Host:
             if spec.started:
                 domain.create()
 
-    def start_bare(self, count: int, progress: Callable[[], None] = lambda: None) -> None:
-        """Start so many paused domains that never boot."""
+    def start_bare(self, count: int, devices: int = 1) -> None:
+        """Start so many paused domains that never boot, each with so many disks and interfaces."""
         disks = self.folder / "disks"
 
-        def start(number: int) -> None:
-            name = f"bare-{number:03}"
-            with domain_xml.disk_file(disks, name, 0).open("wb") as file:
-                file.truncate(DISK_BYTES)
-            connection.createXML(domain_xml.bare(name, self.guest_uuid(name), disks), libvirt.VIR_DOMAIN_START_PAUSED)
-            progress()
+        def start(index: int) -> None:
+            name = f"bare-{index:03}"
+            for number in range(devices):
+                with domain_xml.disk_file(disks, name, number).open("wb") as file:
+                    file.truncate(DISK_BYTES)
+            xml = domain_xml.bare(name, self.guest_uuid(name), disks, devices)
+            connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
 
         with self.connection() as connection, ThreadPoolExecutor(4) as pool:
             for _ in pool.map(start, range(count)):
@@ -180,6 +181,10 @@ class Host:
         if not found:
             raise LabError(f"{self.name}: guest {name} does not run")
         return found[0]
+
+    def emulators(self) -> list[int]:
+        """The pids of all its QEMUs, as seen from outside."""
+        return [pid for pid in self._pids() if _name(pid).startswith("qemu") and "-uuid" in _arguments(pid)]
 
     def reports(self, name: str) -> list[report.GuestReport]:
         """Everything that a guest has told of itself since its start."""

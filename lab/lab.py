@@ -81,7 +81,7 @@ class Lab:
                 say(f"{len(guests)} guests")
                 for spec in specs:
                     if spec.bare:
-                        self.host(spec.name).start_bare(spec.bare)
+                        self.host(spec.name).start_bare(spec.bare, spec.bare_devices)
                         say(f"{spec.bare} paused domains on {spec.name}")
             except BaseException:
                 self._clear()

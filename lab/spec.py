@@ -50,3 +50,5 @@ class HostSpec:
     name: str
     guests: tuple[GuestSpec, ...] = ()
     bare: int = 0
+    bare_devices: int = 1
+    """Disks, and interfaces, of each of those."""

@@ -18,6 +18,7 @@ from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from virtscope.agent import libvirt_lane
+from virtscope.agent.guest_lane import GuestLane, Write
 from virtscope.agent.hypervisor import Hypervisor, HypervisorEvent
 from virtscope.agent.inventory import Inventory, News
 from virtscope.agent.kernel_lane import KernelLane, Watched
@@ -27,8 +28,23 @@ from virtscope.agent.pace import Pace
 from virtscope.agent.slices import Slices
 from virtscope.agent.slow_lane import SlowLane, SlowReading
 from virtscope.agent.uri import ConnectionUri
+from virtscope.catalogue import Scope
 from virtscope.errors import HypervisorError, Late
-from virtscope.sample import Batch, DomainFacts, Event, Gone, HostFacts, Link, LinkState, Other, Sample, Value, now_ms
+from virtscope.sample import (
+    Batch,
+    DomainFacts,
+    Event,
+    Gone,
+    GuestFacts,
+    HostFacts,
+    Link,
+    LinkState,
+    Other,
+    Row,
+    Sample,
+    Value,
+    now_ms,
+)
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +54,6 @@ ANSWER_SECONDS = 5.0
 """How long libvirt itself may take to answer before its host counts as down; a longer interval allows as long."""
 GIVE_UP_SECONDS = 30.0
 """After how long without an answer the connection is left to itself and a new one is tried."""
-SLOW_SECONDS = 60.0
-"""Between two rounds of the slow lane."""
 RESYNC_SECONDS = 300.0
 """Every so often all XML is read again: some changes (a link set down, a disk resized) raise no event."""
 EXTRA_TICK_SECONDS = 1.0
@@ -66,13 +80,16 @@ class _Session:
     slow: SlowLane
     kernel: _Kernel | None
     """Only where the hypervisor may be this machine."""
+    guests: GuestLane | None
+    """Only where the operator allows to write."""
 
 
 class Collector:
     """Watches one URI until it is told to stop."""
 
-    def __init__(self, uri: ConnectionUri, sink: Sink, pace: Pace) -> None:
+    def __init__(self, uri: ConnectionUri, sink: Sink, pace: Pace, allowed: frozenset[Write] = frozenset()) -> None:
         self._uri = uri
+        self._allowed = allowed
         self._sink = sink
         self._pace = pace
         self._epoch = now_ms()
@@ -136,6 +153,7 @@ class Collector:
             LibvirtLane(hypervisor, slices, host),
             SlowLane(f"libvirt slow {self._uri.text}"),
             self._kernel(host) if self._may_be_this_machine() else None,
+            GuestLane(self._uri, host.id, self._allowed) if self._allowed else None,
         )
 
     def _connect_again(self) -> Hypervisor:
@@ -161,10 +179,10 @@ class Collector:
         answered = due = time.monotonic()
         answers = 0
         resynced = due - RESYNC_SECONDS - 1  # whatever changed while there was no connection
-        slow = due - SLOW_SECONDS - 1
+        slow = due - self._pace.slow - 1
         while not self._stopped:
             started = time.monotonic()
-            resync, is_slow = started - resynced > RESYNC_SECONDS, started - slow > SLOW_SECONDS
+            resync, is_slow = started - resynced > RESYNC_SECONDS, started - slow > self._pace.slow
             try:
                 self._tick(session, resync=resync, slow=is_slow)
                 answered = time.monotonic()
@@ -203,9 +221,8 @@ class Collector:
             session.kernel.follow(libvirt_lane.watched(whole, reading, self._inventory.domains), own)
         sample = libvirt_lane.beside_kernel(whole) if beside else whole
         late = self._slow(session, reading, slow=slow)
-        if late is not None:
-            sample = libvirt_lane.with_rows(sample, late.rows)
-        others = self._inventory.update_others(late.others) if late is not None else News()
+        sample = libvirt_lane.with_rows(sample, late.rows)
+        others = self._inventory.update_others(late.others)
         told = tuple(Event(event.at, session.host.id, event.domain, event.kind, event.detail) for event in heard)
         self._send(
             samples=(sample,),
@@ -226,17 +243,26 @@ class Collector:
         described = session.lane.call(describe, max(GIVE_UP_SECONDS, self._pace.interval)) if domains else []
         return self._inventory.update_domains(described, {domain for domain, _ in reading.fields})
 
-    def _slow(self, session: _Session, reading: Reading, *, slow: bool) -> SlowReading | None:
-        """Begin a round of the slow lane when it is time, and what the last one has brought."""
+    def _slow(self, session: _Session, reading: Reading, *, slow: bool) -> SlowReading:
+        """Begin a round of the slow lanes when it is time, and what the last ones have brought."""
         if slow:
             may_be_asked = reading.active - reading.answer.sick
             session.slow.start(session.hypervisor, session.host.id, may_be_asked, self._inventory.domains)
+            if session.guests is not None:
+                session.guests.start(may_be_asked)
+        rows: dict[Scope, Sequence[Row]] = {}
+        others: dict[type[Other], Sequence[Other]] = {}
         try:
-            return session.slow.result()
+            if (brought := session.slow.result()) is not None:
+                rows |= brought.rows
+                others |= brought.others
+            if session.guests is not None and (told := session.guests.result()) is not None:
+                rows[Scope.FILESYSTEM] = told.filesystems
+                others[GuestFacts] = told.guests
         except HypervisorError as error:
             self._errors += 1
             log.warning("%s: %s", self._uri.text, error)
-            return None
+        return SlowReading(rows, others)
 
     def _heard(self, event: HypervisorEvent) -> None:
         """Called in libvirt's event thread."""
@@ -366,6 +392,8 @@ def _abandon(session: _Session) -> None:
         session.kernel.stop()
     session.slices.close()
     session.slow.close()
+    if session.guests is not None:
+        session.guests.close()
     threading.Thread(target=session.hypervisor.close, name="libvirt close", daemon=True).start()
     session.lane.close()
 
@@ -374,9 +402,21 @@ def _sentence(error: HypervisorError) -> str:
     return f"{error}. {error.hint}" if error.hint else str(error)
 
 
-def watch(uris: Sequence[ConnectionUri], sink: Sink, pace: Pace) -> Callable[[], None]:
-    """Start a collector for each URI, each in its own thread; the answer stops them all and waits for them."""
-    collectors = [Collector(uri, sink, pace) for uri in uris]
+def watch(
+    uris: Sequence[ConnectionUri],
+    sink: Sink,
+    pace: Pace,
+    allowed: Mapping[str, frozenset[Write]] | None = None,
+) -> Callable[[], None]:
+    """Start a collector for each URI, each in its own thread; the answer stops them all and waits for them.
+
+    Args:
+        uris: the hypervisors.
+        sink: where batches go.
+        pace: how often they are read.
+        allowed: what may be written, by URI; nothing anywhere unless it is said.
+    """
+    collectors = [Collector(uri, sink, pace, (allowed or {}).get(uri.text, frozenset())) for uri in uris]
     threads = [
         threading.Thread(target=collector.run, name=f"collector {uri.text}", daemon=True)
         for uri, collector in zip(uris, collectors, strict=True)

@@ -15,6 +15,8 @@ class Pace:
     """Between two questions to libvirt where the kernel lane runs beside them."""
     kernel_lane: bool = True
     """Whether the kernel may be asked at all: without it every sample is whole."""
+    slow: float = 60.0
+    """Between two rounds of the slow lane."""
 
     @classmethod
     def of(cls, interval: float) -> Pace:

@@ -87,6 +87,14 @@ def up(
         ),
     ] = None,
     keep_days: Annotated[int, typer.Option(min=1, max=3650, help="Days for which every sample is kept.")] = 14,
+    allow_write: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            metavar="[URI=]WHAT",
+            help="What may be written on a host (all of them, without URI): stats-period, guest-agent; repeatable. "
+            "[default: nothing]",
+        ),
+    ] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Say on the page that the hosts are a lab.")] = False,
 ) -> None:
     """Watch hypervisors and serve the page and the API, until Ctrl-C."""
@@ -98,6 +106,7 @@ def up(
         listen=listen,
         data=data or serve.default_data_folder(),
         pace=Pace.of(interval) if libvirt_interval is None else Pace(interval, libvirt_interval),
+        allow_write=allow_write or [],
         keep_days=keep_days,
         demo=demo,
     )

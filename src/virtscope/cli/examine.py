@@ -53,6 +53,8 @@ def examine(uris: list[str], server: str, data: Path) -> Iterator[Finding]:
     yield _guarded("libvirt library", _library)
     for text in uris:
         yield _guarded(text, lambda text=text: _hypervisor(text))  # type: ignore[misc]
+        with suppress(VirtscopeError):
+            yield from _memory_figures(text)
     yield _pressure()
     yield _extra("server", ("duckdb", "fastapi", "pyarrow", "uvicorn"))
     yield _folder(data)
@@ -88,6 +90,47 @@ def _hypervisor(text: str) -> str:
     with suppress(VirtscopeError):
         lane.call(connection.close, 1.0)
     return f"{host.name}, {host.hypervisor}, libvirt {host.libvirt}, {len(domains)} domains"
+
+
+def _memory_figures(text: str) -> Iterator[Finding]:
+    """Which running domains do not tell how much memory they use."""
+    from virtscope.agent.hypervisor import Hypervisor
+    from virtscope.agent.lane import Lane
+
+    parsed = uri.parse(text)
+    if parsed.driver != "qemu":
+        return
+    lane = Lane(text)
+    connection = lane.call(lambda: Hypervisor(parsed), CONNECT_SECONDS)
+    found = lane.call(lambda: connection.domains([Group.STATE, Group.BALLOON]), CONNECT_SECONDS)
+    running = [domain for domain in found if domain.fields.get("state.state") == 1]
+    lacking = [domain.id for domain in running if "balloon.usable" not in domain.fields]
+    names = lane.call(lambda: [connection.describe(domain, "") for domain in lacking], CONNECT_SECONDS)
+    with suppress(VirtscopeError):
+        lane.call(connection.close, 1.0)
+    if not lacking:
+        yield Finding("memory figures", True, f"all {len(running)} running domains tell them")
+        return
+    unset = sorted(facts.name for facts in names if facts and not facts.resources.balloon_period)
+    silent = sorted(facts.name for facts in names if facts and facts.resources.balloon_period)
+    if unset:
+        yield Finding(
+            "memory figures",
+            None,
+            f"{len(unset)} running domains have no stats period, so their memory in use is not known: {_some(unset)}",
+            "virsh dommemstat DOMAIN --period 10 --live --config for each, or virtscope up --allow-write stats-period",
+        )
+    if silent:
+        yield Finding(
+            "memory figures",
+            None,
+            f"{len(silent)} running domains have a stats period and tell nothing: {_some(silent)}",
+            "Their guests lack the virtio balloon driver (Linux: virtio_balloon; Windows: the virtio-win drivers).",
+        )
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 def _pressure() -> Finding:

@@ -24,7 +24,9 @@ def default_data_folder() -> Path:
     return (Path(state) if state.startswith("/") else Path.home() / ".local/state") / "virtscope"
 
 
-def serve(*, uris: list[str], listen: str, data: Path, pace: Pace, keep_days: int, demo: bool) -> None:
+def serve(
+    *, uris: list[str], listen: str, data: Path, pace: Pace, allow_write: list[str], keep_days: int, demo: bool
+) -> None:
     """Run server and collectors until told to stop.
 
     Raises:
@@ -33,6 +35,7 @@ def serve(*, uris: list[str], listen: str, data: Path, pace: Pace, keep_days: in
         VirtscopeError: the server's libraries are not installed.
     """
     try:
+        from virtscope.agent import guest_lane
         from virtscope.server import up
     except ModuleNotFoundError as missing:
         raise VirtscopeError(
@@ -42,12 +45,14 @@ def serve(*, uris: list[str], listen: str, data: Path, pace: Pace, keep_days: in
     console = Console(stderr=True)
     handler = RichHandler(console=console, show_path=False, markup=False, log_time_format="%H:%M:%S")
     logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(message)s")
-    settings = up.Settings(uri.parse_all(uris), _address(listen), data, pace, keep_days, demo)
+    allowed = guest_lane.allowances(allow_write, uris)
+    settings = up.Settings(uri.parse_all(uris), _address(listen), data, pace, allowed, keep_days, demo)
 
     def ready(address: str) -> None:
         console.print(Text.assemble(("virtscope ", "bold"), f"{__version__} is at ", (address, "bold cyan")))
         for watched in uris:
-            console.print(Text(f"  watches {plain(watched)}"))
+            writes = ", ".join(sorted(allowed.get(watched, ())))
+            console.print(Text(f"  watches {plain(watched)}" + (f", and may write: {writes}" if writes else "")))
         console.print(Text(f"  keeps   {data}, every sample for {keep_days} days"))
         if demo:
             console.print(Text("  This is a demo: tiny guests in a lab on this machine.", "yellow"))

@@ -7,13 +7,14 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
 
 from virtscope.agent import collector
+from virtscope.agent.guest_lane import Write
 from virtscope.agent.pace import Pace
 from virtscope.agent.uri import ConnectionUri
 from virtscope.errors import BadInput
@@ -40,6 +41,8 @@ class Settings:
     """Address and port; port 0 is any that is free."""
     data: Path
     pace: Pace
+    allowed: Mapping[str, frozenset[Write]]
+    """What may be written, by URI."""
     keep_days: int
     demo: bool
 
@@ -91,7 +94,7 @@ def _serve(settings: Settings, database: Database, listener: socket.socket, read
         )
     )
     server = _Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5), live)
-    stop = collector.watch(settings.uris, ingest, settings.pace)
+    stop = collector.watch(settings.uris, ingest, settings.pace, settings.allowed)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         ready(_address(listener))
