@@ -50,3 +50,5 @@ class HostSpec:
     name: str
     guests: tuple[GuestSpec, ...] = ()
     bare: int = 0
+    listens: bool = False
+    """Whether it is reached over the network too, by SSH, TLS and TCP."""
