@@ -43,7 +43,7 @@ START_SECONDS = 60.0
 DISK_BYTES = 64 * 1024 * 1024
 FIRST_ADDRESS = 10
 """Last octet of the first guest's address."""
-_WIRES = ipaddress.ip_network("198.18.0.0/15")
+_WIRES = ipaddress.IPv4Network("198.18.0.0/15")
 """Networks of four addresses for hosts that listen: a range that is set apart for tests of networks."""
 
 
