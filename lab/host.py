@@ -7,6 +7,7 @@ files. A keeper is found again by its arguments, which name the lab's folder.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import selectors
@@ -26,9 +27,11 @@ import libvirt
 from lab import domain_xml, report
 from lab.errors import LabError
 from lab.image import Image, image
+from lab.keys import Keys
 from lab.spec import GuestSpec
 
 _SCRIPT = Path(__file__).parent / "host.sh"
+_LISTEN = Path(__file__).parent / "listen.sh"
 # Killed with its child, which is the first process of the host's namespaces.
 _KEEPER = (
     *("unshare", "--mount", "--uts", "--net", "--pid", "--mount-proc", "--propagation", "private"),
@@ -40,6 +43,8 @@ START_SECONDS = 60.0
 DISK_BYTES = 64 * 1024 * 1024
 FIRST_ADDRESS = 10
 """Last octet of the first guest's address."""
+_WIRES = ipaddress.IPv4Network("198.18.0.0/15")
+"""Networks of four addresses for hosts that listen: a range that is set apart for tests of networks."""
 
 
 class Host:
@@ -66,6 +71,44 @@ class Host:
         return f"qemu+unix:///system?socket={self.socket}"
 
     @property
+    def address(self) -> str:
+        """Where the host is reached over the network.
+
+        Raises:
+            LabError: it does not listen.
+        """
+        try:
+            return self._address_file.read_text()
+        except FileNotFoundError:
+            raise LabError(f"host {self.name} does not listen: that takes HostSpec(…, listens=True)") from None
+
+    @property
+    def ssh_uri(self) -> str:
+        """By the ``ssh`` program, which must know the host's key: ``Keys.programs`` has one that does."""
+        return f"qemu+ssh://root@{self.address}/system?keyfile={self.keys.client}/id&no_tty=1"
+
+    @property
+    def libssh_uri(self) -> str:
+        """By SSH without a program: libvirt itself looks the host's key up."""
+        known = f"known_hosts={self.keys.known_hosts}&known_hosts_verify=normal"
+        return f"qemu+libssh://root@{self.address}/system?keyfile={self.keys.client}/id&sshauth=privkey&{known}"
+
+    @property
+    def tls_uri(self) -> str:
+        """By TLS, each end with a certificate."""
+        return f"qemu+tls://{self.address}/system?pkipath={self.keys.client}"
+
+    @property
+    def tcp_uri(self) -> str:
+        """By TCP, which lets everybody in."""
+        return f"qemu+tcp://{self.address}/system"
+
+    @property
+    def keys(self) -> Keys:
+        """The keys of the host's lab."""
+        return Keys(self.folder.parents[1] / "keys")
+
+    @property
     def keeper(self) -> int | None:
         """The pid of the process that keeps the host; None where it is down."""
         return next(iter(keepers(self.folder)), None)
@@ -75,8 +118,10 @@ class Host:
         """The pid of its libvirtd, as seen from outside; None where it is stopped."""
         return next((pid for pid in self._pids() if _name(pid) == "libvirtd"), None)
 
-    def up(self, number: int) -> None:
+    def up(self, number: int, *, listens: bool = False) -> None:
         """Bring the host up, without guests; ``number`` is the third octet of its guests' network.
+
+        One that listens is reached over the network too, with the keys of its lab.
 
         Raises:
             LabError: it does not come up, with what its log says.
@@ -99,6 +144,8 @@ class Host:
             )
         self._wait_for((self.folder / "ready").exists, "its namespaces", self.folder / "keeper.log")
         (self.folder / "subnet").write_text(str(number))
+        if listens:
+            self._listen()
         self.start_libvirtd()
 
     def down(self) -> None:
@@ -121,7 +168,8 @@ class Host:
     def start_libvirtd(self) -> None:
         """Start libvirtd, and wait until it answers."""
         self.socket.unlink(missing_ok=True)
-        self.run("libvirtd", "--daemon", "--pid-file", "/run/libvirt/libvirtd.pid")
+        listen = ["--listen"] if self._address_file.exists() else []
+        self.run("libvirtd", "--daemon", "--pid-file", "/run/libvirt/libvirtd.pid", *listen)
         self._wait_for(self._answers, "libvirtd", self.folder / "log/libvirtd.log")
 
     def stop_libvirtd(self) -> None:
@@ -213,6 +261,17 @@ class Host:
             domains = connection.listAllDomains()
             return sorted((domain.name(), "running" if domain.isActive() else "shut off") for domain in domains)
 
+    @property
+    def _address_file(self) -> Path:
+        return self.folder / "address"
+
+    def _listen(self) -> None:
+        """Give the host a wire to the outside, keys, and an sshd; libvirtd listens from its next start."""
+        address = _wire(self._first())
+        self.keys.make_for_host(self.name, address)
+        self.run("bash", str(_LISTEN), str(self.folder), self.name, address, str(self.keys.folder))
+        self._address_file.write_text(address)
+
     def _answers(self) -> bool:
         if not self.socket.exists():
             return False
@@ -265,6 +324,30 @@ def keepers(folder: Path) -> list[int]:
         if is_keeper and any(map(wanted.fullmatch, rest)):
             found.append(pid)
     return found
+
+
+def _wire(pid: int | None) -> str:
+    """Connect the network namespace of a process with ours; its address on the wire, which is its ``eth0``.
+
+    The name of our end is the claim to its network: there can be but one. With the namespace the wire is gone.
+    """
+    for number, network in enumerate(_WIRES.subnets(new_prefix=30)):
+        ours, theirs = network.hosts()
+        name = f"vslab{number}"
+        made = _ip("link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", str(pid))
+        if "File exists" in made:
+            continue
+        said = made or _ip("address", "add", f"{ours}/30", "dev", name) or _ip("link", "set", name, "up")
+        if said:
+            raise LabError(f"a wire to the host cannot be made: {said}")
+        return str(theirs)
+    raise LabError(f"no network is free in {_WIRES}")
+
+
+def _ip(*arguments: str) -> str:
+    """What ``ip`` complains of; nothing where it did as it was told."""
+    answer = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+    return (answer.stderr.strip() or "failed") if answer.returncode else ""
 
 
 def end(pid: int) -> None:

@@ -43,8 +43,6 @@ auth_unix_ro = "none"
 auth_unix_rw = "none"
 unix_sock_ro_perms = "0777"
 unix_sock_rw_perms = "0777"
-listen_tls = 0
-listen_tcp = 0
 log_outputs = "3:file:/var/log/libvirt/libvirtd.log"
 EOF
 cat >/etc/libvirt/qemu.conf <<EOF

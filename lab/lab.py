@@ -15,6 +15,7 @@ from typing import Self
 from lab.errors import LabError
 from lab.host import Host, end, keepers
 from lab.image import image
+from lab.keys import Keys
 from lab.spec import HostSpec
 
 DEFAULT_ROOT = Path(os.environ.get("VIRTSCOPE_LAB", "/var/tmp/virtscope-lab"))
@@ -27,6 +28,9 @@ _PROGRAMS = {
     "qemu-system-x86_64": "qemu-system-x86",
     "dnsmasq": "dnsmasq-base",
     "busybox": "busybox-static",
+    "sshd": "openssh-server",
+    "ssh-keygen": "openssh-client",
+    "openssl": "openssl",
 }
 
 
@@ -70,6 +74,8 @@ class Lab:
             try:
                 say("the guests' kernel and initramfs")
                 made = image()
+                if any(spec.listens for spec in specs):
+                    Keys(self.root / "keys").make()
                 with ThreadPoolExecutor(4) as pool:
                     list(pool.map(lambda pair: self._host_up(pair[0], pair[1], say), enumerate(specs, start=1)))
                     guests = [
@@ -96,7 +102,7 @@ class Lab:
             shutil.rmtree(self.root, ignore_errors=True)
 
     def _host_up(self, number: int, spec: HostSpec, say: Callable[[str], None]) -> None:
-        self.host(spec.name).up(number)
+        self.host(spec.name).up(number, listens=spec.listens)
         say(f"host {spec.name}")
 
     def _clear(self) -> None:

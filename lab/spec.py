@@ -52,3 +52,5 @@ class HostSpec:
     bare: int = 0
     bare_devices: int = 1
     """Disks, and interfaces, of each of those."""
+    listens: bool = False
+    """Whether it is reached over the network too, by SSH, TLS and TCP."""

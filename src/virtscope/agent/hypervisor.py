@@ -525,12 +525,19 @@ class _translated:  # noqa: N801  # reads as a word in ``with _translated(uri):`
             raise HypervisorError(f"{self._uri.text}: {error.get_error_message()}") from None
 
 
+# The first that fits is told: a refused SSH key is "Permission denied", too.
 _HINTS = {
+    "publickey": "Name the right key with keyfile= in the URI, and have it in authorized_keys on the host.",
+    "Host key verification failed": "Connect once with ssh, as the same user, and accept the host's key.",
+    "verify the session host key": "Add the host's key (ssh-keyscan) to the file that known_hosts= in the URI names.",
+    "Cannot read CA certificate": "Put cacert.pem, clientcert.pem and clientkey.pem where pkipath= in the URI says.",
+    "Our own certificate": "Have the authority of cacert.pem be the one that signed clientcert.pem.",
+    "verify peer's certificate": "Have the authority of cacert.pem be the one that signed the host's certificate.",
+    "TLS confirmation": "The host does not accept clientcert.pem: is it signed by the host's authority, and not over?",
     "No such file or directory": "Is libvirtd running there? 'systemctl status libvirtd' tells.",
     "Permission denied": "Add the user to the group 'libvirt', or run as one who may read libvirt's socket.",
     "Connection refused": "Is libvirtd running and listening there?",
     "authentication": "Add the user to the group 'libvirt', or give this URI credentials that the host accepts.",
-    "Host key verification failed": "Connect once with ssh and accept the host's key, or set known_hosts= in the URI.",
     "Could not resolve": "Check the host's name.",
     "Name or service not known": "Check the host's name.",
 }
