@@ -145,7 +145,7 @@ def _authority(text: str, authority: str) -> tuple[str, int | None]:
         return "", None
     parts = _AUTHORITY.fullmatch(authority)
     port = int(parts["port"]) if parts and parts["port"] else None
-    if not parts or port is not None and not 0 < port <= 65_535:
+    if not parts or (port is not None and not 0 < port <= 65_535):
         raise BadUri(f"{text!r}: {authority!r} is no host", "Write user@host, host:port or [IPv6 address]:port.")
     if parts["user"] is not None and not _USER.fullmatch(parts["user"]):
         raise BadUri(

@@ -66,6 +66,8 @@ class OpenStackSource:
         with openstack.connect(
             cloud=self._cloud, api_timeout=_SECONDS, app_name="virtscope", app_version=__version__
         ) as connection:
+            # A token that was meant for https must not follow a redirect to http.
+            connection.session.redirect = False
             hypervisors = connection.compute.hypervisors(details=True)
             return [
                 getattr(hypervisor, self._by)
