@@ -9,6 +9,7 @@ VirtscopeError
 ├── HypervisorError      libvirt refused, or did not answer
 │   ├── Unreachable      no connection to the host
 │   └── Late             no answer within the deadline
+├── DiscoveryError       a source of hosts did not answer, or not with a list of hosts
 ├── StoreError           the data folder cannot be used
 └── ServerError          a virtscope server did not answer, or answered with an error
 """
@@ -64,6 +65,12 @@ class Unreachable(HypervisorError):
 
 class Late(HypervisorError):
     """No answer within the deadline."""
+
+
+class DiscoveryError(VirtscopeError):
+    """A source of hosts did not answer, or not with a list of hosts."""
+
+    exit_status = 3
 
 
 class StoreError(VirtscopeError):
