@@ -13,6 +13,8 @@ from virtscope.catalogue.terms import Group, Kind, Scope, Unit
 NS = 1e-9  # libvirt and schedstat report nanoseconds
 US = 1e-6  # pressure stall totals are microseconds
 KIB = 1024.0  # libvirt reports memory in KiB
+MIB = 1024.0 * 1024  # libvirt reports the dirty rate in MiB/s
+MS = 1e-3  # libvirt reports the times of jobs in milliseconds
 CENTI = 0.01  # /proc/loadavg has two decimals
 
 
@@ -34,7 +36,9 @@ class Metric:
 
     def __post_init__(self) -> None:
         """Refuse a unit that only a derived quantity can have."""
-        if self.unit in (Unit.CORES, Unit.BYTES_PER_SECOND, Unit.PER_SECOND):
+        if self.unit in (Unit.CORES, Unit.PER_SECOND) or (
+            self.unit is Unit.BYTES_PER_SECOND and self.kind is not Kind.GAUGE
+        ):
             raise ValueError(f"BUG: metric {self.name!r} is raw and cannot be a rate ({self.unit})")
 
     @property
@@ -46,10 +50,12 @@ class Metric:
         return f"{self.scope.exposition_prefix}_{name}{total}"
 
 
-HOST, DOMAIN, VCPU, DISK, NIC = Scope
-STATE_GROUP, CPU_TOTAL, BALLOON, VCPU_GROUP, INTERFACE, BLOCK, NODE = Group
+HOST, CELL, POOL, VOLUME, DOMAIN, VCPU, DISK, NIC, IOTHREAD, JOB, FILESYSTEM = Scope
+STATE_GROUP, CPU_TOTAL, BALLOON, VCPU_GROUP, INTERFACE, BLOCK, IOTHREAD_GROUP, DIRTY_RATE = tuple(Group)[:8]
+NODE, CELL_GROUP, STORAGE, JOB_GROUP, GUEST_AGENT = tuple(Group)[8:]
 COUNTER, GAUGE, STATE = Kind
 SECONDS, BYTES, COUNT, TIMESTAMP = Unit.SECONDS, Unit.BYTES, Unit.COUNT, Unit.TIMESTAMP
+BYTES_PER_SECOND = Unit.BYTES_PER_SECOND
 
 # fmt: off
 METRICS: tuple[Metric, ...] = (
@@ -97,13 +103,51 @@ METRICS: tuple[Metric, ...] = (
     Metric("pressure_io_full", HOST, NODE, COUNTER, SECONDS, "pressure.io.full", "I/O pressure (full)",
            "Time in which all tasks stalled for I/O; read where the agent runs on the host.", US),
     Metric("collect_time", HOST, NODE, GAUGE, SECONDS, "collect.time", "Collecting",
-           "How long the reading of all domains took.", NS),
+           "How long libvirt took to tell of all domains.", NS),
+    Metric("kernel_time", HOST, NODE, GAUGE, SECONDS, "collect.kernel", "Collecting, kernel",
+           "How long the reading of the kernel's own counters took; where the agent runs on the host.", NS),
+    Metric("collect_errors", HOST, NODE, COUNTER, COUNT, "collect.errors", "Collecting, errors",
+           "Readings that failed since the agent started."),
+    Metric("stuck_calls", HOST, NODE, GAUGE, COUNT, "collect.stuck", "Stuck calls",
+           "Calls into libvirt that have not returned yet and are left to themselves."),
+    Metric("timed_out_domains", HOST, NODE, GAUGE, COUNT, "collect.timed_out", "Domains that do not answer",
+           "Domains whose emulator does not answer libvirt."),
+
+    # A NUMA node of the host.
+    Metric("memory_total", CELL, CELL_GROUP, GAUGE, BYTES, "total", "Memory",
+           "Memory of the NUMA node.", KIB),
+    Metric("memory_free", CELL, CELL_GROUP, GAUGE, BYTES, "free", "Memory free",
+           "Memory of the NUMA node that nothing uses.", KIB),
+    Metric("hugepages_2m_total", CELL, CELL_GROUP, GAUGE, COUNT, "2048.total", "Huge pages, 2 MiB",
+           "Huge pages of 2 MiB that are set aside."),
+    Metric("hugepages_2m_free", CELL, CELL_GROUP, GAUGE, COUNT, "2048.free", "Huge pages free, 2 MiB",
+           "Huge pages of 2 MiB that nobody has taken."),
+    Metric("hugepages_1g_total", CELL, CELL_GROUP, GAUGE, COUNT, "1048576.total", "Huge pages, 1 GiB",
+           "Huge pages of 1 GiB that are set aside."),
+    Metric("hugepages_1g_free", CELL, CELL_GROUP, GAUGE, COUNT, "1048576.free", "Huge pages free, 1 GiB",
+           "Huge pages of 1 GiB that nobody has taken."),
+
+    # Storage, as libvirt knows it without asking it to look again.
+    Metric("state", POOL, STORAGE, STATE, COUNT, "state", "State",
+           "virStoragePoolState: 0 inactive, 1 building, 2 running, 3 degraded, 4 inaccessible."),
+    Metric("capacity", POOL, STORAGE, GAUGE, BYTES, "capacity", "Capacity",
+           "Size of the pool."),
+    Metric("allocation", POOL, STORAGE, GAUGE, BYTES, "allocation", "Allocated",
+           "What is taken of the pool."),
+    Metric("available", POOL, STORAGE, GAUGE, BYTES, "available", "Available",
+           "What is left of the pool."),
+    Metric("capacity", VOLUME, STORAGE, GAUGE, BYTES, "capacity", "Capacity",
+           "Size of the volume as its user sees it."),
+    Metric("allocation", VOLUME, STORAGE, GAUGE, BYTES, "allocation", "Allocated",
+           "What the volume takes of its pool."),
 
     # A domain: state, CPU, memory.
     Metric("state", DOMAIN, STATE_GROUP, STATE, COUNT, "state.state", "State",
            "virDomainState: 1 running, 2 blocked, 3 paused, 4 shutting down, 5 shut off, 6 crashed, 7 suspended."),
     Metric("state_reason", DOMAIN, STATE_GROUP, STATE, COUNT, "state.reason", "State reason",
            "Why the domain is in its state: a code of that state's own list."),
+    Metric("timed_out", DOMAIN, STATE_GROUP, STATE, COUNT, "agent.timed_out", "Does not answer",
+           "1 where the domain's emulator does not answer libvirt, or a job holds its lock."),
     Metric("cpu_time", DOMAIN, CPU_TOTAL, COUNTER, SECONDS, "cpu.time", "CPU time",
            "CPU time of the domain: its vCPUs and its emulator's threads.", NS),
     Metric("cpu_user", DOMAIN, CPU_TOTAL, COUNTER, SECONDS, "cpu.user", "CPU user",
@@ -146,6 +190,8 @@ METRICS: tuple[Metric, ...] = (
            "Huge pages the guest allocated."),
     Metric("memory_hugetlb_pgfail", DOMAIN, BALLOON, COUNTER, COUNT, "balloon.hugetlb_pgfail", "Huge pages refused",
            "Huge pages the guest could not allocate."),
+    Metric("dirty_rate", DOMAIN, DIRTY_RATE, GAUGE, BYTES_PER_SECOND, "dirtyrate.megabytes_per_second", "Dirty rate",
+           "How fast the guest changed its memory when that was last measured (``virsh domdirtyrate-calc``).", MIB),
 
     # A virtual CPU.
     Metric("state", VCPU, VCPU_GROUP, STATE, COUNT, "vcpu.{}.state", "State",
@@ -204,6 +250,51 @@ METRICS: tuple[Metric, ...] = (
            "Packets to be sent that failed."),
     Metric("transmit_drops", NIC, INTERFACE, COUNTER, COUNT, "net.{}.tx.drop", "Sent drops",
            "Packets to be sent that were dropped."),
+
+    # A thread of the emulator that serves disks.
+    Metric("time", IOTHREAD, IOTHREAD_GROUP, COUNTER, SECONDS, "iothread.{}.time", "CPU time",
+           "Time the thread ran on a CPU of the host; read where the agent runs on the host.", NS),
+    Metric("delay", IOTHREAD, IOTHREAD_GROUP, COUNTER, SECONDS, "iothread.{}.delay", "Steal",
+           "Time the thread could have run but waited for a CPU; read where the agent runs on the host.", NS),
+    Metric("poll_maximum", IOTHREAD, IOTHREAD_GROUP, GAUGE, SECONDS, "iothread.{}.poll-max-ns", "Polls for at most",
+           "How long the thread polls for work before it sleeps.", NS),
+    Metric("poll_grow", IOTHREAD, IOTHREAD_GROUP, GAUGE, COUNT, "iothread.{}.poll-grow", "Polling grows by",
+           "Factor by which the polling time grows."),
+    Metric("poll_shrink", IOTHREAD, IOTHREAD_GROUP, GAUGE, COUNT, "iothread.{}.poll-shrink", "Polling shrinks by",
+           "Divisor by which the polling time shrinks."),
+
+    # A migration, or a job of one disk.
+    Metric("type", JOB, JOB_GROUP, STATE, COUNT, "type", "Type",
+           "Of a migration virDomainJobType: 1 bounded, 2 unbounded; of a disk's job virDomainBlockJobType: 1 pull, "
+           "2 copy, 3 commit, 4 active commit, 5 backup."),
+    Metric("elapsed", JOB, JOB_GROUP, GAUGE, SECONDS, "time_elapsed", "Elapsed",
+           "Since the job began.", MS),
+    Metric("remaining", JOB, JOB_GROUP, GAUGE, SECONDS, "time_remaining", "Remaining",
+           "What libvirt expects until the end.", MS),
+    Metric("data_total", JOB, JOB_GROUP, GAUGE, BYTES, "data_total", "Data",
+           "Everything there is to do."),
+    Metric("data_processed", JOB, JOB_GROUP, GAUGE, BYTES, "data_processed", "Data done",
+           "What is done."),
+    Metric("data_remaining", JOB, JOB_GROUP, GAUGE, BYTES, "data_remaining", "Data left",
+           "What is left to do."),
+    Metric("memory_total", JOB, JOB_GROUP, GAUGE, BYTES, "memory_total", "Memory",
+           "Memory there is to move."),
+    Metric("memory_processed", JOB, JOB_GROUP, GAUGE, BYTES, "memory_processed", "Memory done",
+           "Memory moved; more than once where the guest changed it meanwhile."),
+    Metric("memory_remaining", JOB, JOB_GROUP, GAUGE, BYTES, "memory_remaining", "Memory left",
+           "Memory left to move."),
+    Metric("memory_speed", JOB, JOB_GROUP, GAUGE, BYTES_PER_SECOND, "memory_bps", "Memory speed",
+           "Memory moved per second."),
+    Metric("memory_iteration", JOB, JOB_GROUP, GAUGE, COUNT, "memory_iteration", "Iteration",
+           "How often the migration has gone over the memory."),
+    Metric("downtime", JOB, JOB_GROUP, GAUGE, SECONDS, "downtime", "Downtime",
+           "How long the guest stands still at the end, as far as libvirt knows.", MS),
+
+    # A file system of a guest, by the guest's own word.
+    Metric("size", FILESYSTEM, GUEST_AGENT, GAUGE, BYTES, "total-bytes", "Size",
+           "Size of the file system."),
+    Metric("used", FILESYSTEM, GUEST_AGENT, GAUGE, BYTES, "used-bytes", "Used",
+           "What is taken of it."),
 )
 # fmt: on
 
@@ -213,6 +304,9 @@ IGNORED_SOURCES = {
     r"net\.count|block\.count": "the number of devices is the number of their rows",
     r"net\.\d+\.name": "identity: the target of the row",
     r"block\.\d+\.(name|path|backingIndex)": "identity: the target of the row, and the inventory's source",
-    r"block\.\d+\.(limits|latency_histogram)\..*": "configuration, and histograms of newer daemons: not collected",
+    r"block\.\d+\.(limits|latency_histogram)\..*": "limits are in the XML; histograms of newer daemons: not collected",
+    r"iothread\.count": "the number of threads is the number of their rows",
+    r"dirtyrate\.(calc_status|calc_start_time|calc_period|calc_mode)": "how the dirty rate was measured",
+    r"dirtyrate\.vcpu\..*": "the dirty rate of the whole domain is kept",
 }
 """Fields of the collected groups that are left out on purpose, as patterns, each with its reason."""

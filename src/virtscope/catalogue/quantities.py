@@ -20,7 +20,7 @@ class Quantity:
     formula: Expression
 
 
-HOST, DOMAIN, VCPU, DISK, NIC = Scope
+HOST, CELL, POOL, VOLUME, DOMAIN, VCPU, DISK, NIC, IOTHREAD, JOB, FILESYSTEM = Scope
 SECONDS, BYTES, COUNT, RATIO = Unit.SECONDS, Unit.BYTES, Unit.COUNT, Unit.RATIO
 CORES, BYTES_PER_SECOND, PER_SECOND = Unit.CORES, Unit.BYTES_PER_SECOND, Unit.PER_SECOND
 
@@ -102,8 +102,60 @@ QUANTITIES: tuple[Quantity, ...] = (
              "CPUs' worth of time for which vCPUs waited: what the host lacked.",
              Total(VCPU, Rate("delay"))),
     Quantity("collect_time", HOST, SECONDS, "Collecting",
-             "How long one reading of all domains took.",
+             "How long libvirt took to tell of all domains.",
              Gauge("collect_time")),
+    Quantity("kernel_time", HOST, SECONDS, "Collecting, kernel",
+             "How long the reading of the kernel's own counters took.",
+             Gauge("kernel_time")),
+    Quantity("stuck_calls", HOST, COUNT, "Stuck calls",
+             "Calls into libvirt that have not returned and are left to themselves.",
+             Gauge("stuck_calls")),
+    Quantity("timed_out_domains", HOST, COUNT, "Domains that do not answer",
+             "Domains whose emulator does not answer libvirt.",
+             Gauge("timed_out_domains")),
+
+    # A NUMA node.
+    Quantity("memory_total", CELL, BYTES, "Memory",
+             "Memory of the NUMA node.",
+             Gauge("memory_total")),
+    Quantity("memory_free", CELL, BYTES, "Memory free",
+             "Memory of the NUMA node that nothing uses.",
+             Gauge("memory_free")),
+    Quantity("hugepages_2m_total", CELL, COUNT, "Huge pages, 2 MiB",
+             "Huge pages of 2 MiB that are set aside.",
+             Gauge("hugepages_2m_total")),
+    Quantity("hugepages_2m_free", CELL, COUNT, "Huge pages free, 2 MiB",
+             "Huge pages of 2 MiB that nobody has taken.",
+             Gauge("hugepages_2m_free")),
+    Quantity("hugepages_1g_total", CELL, COUNT, "Huge pages, 1 GiB",
+             "Huge pages of 1 GiB that are set aside.",
+             Gauge("hugepages_1g_total")),
+    Quantity("hugepages_1g_free", CELL, COUNT, "Huge pages free, 1 GiB",
+             "Huge pages of 1 GiB that nobody has taken.",
+             Gauge("hugepages_1g_free")),
+
+    # Storage.
+    Quantity("capacity", POOL, BYTES, "Capacity",
+             "Size of the pool.",
+             Gauge("capacity")),
+    Quantity("allocation", POOL, BYTES, "Allocated",
+             "What is taken of the pool.",
+             Gauge("allocation")),
+    Quantity("available", POOL, BYTES, "Available",
+             "What is left of the pool.",
+             Gauge("available")),
+    Quantity("used_ratio", POOL, RATIO, "Used",
+             "Share of the pool that is taken.",
+             Gauge("allocation") / Gauge("capacity")),
+    Quantity("volumes_capacity", POOL, BYTES, "Promised",
+             "Sizes of the pool's volumes as their users see them, added up.",
+             Total(VOLUME, Gauge("capacity"))),
+    Quantity("capacity", VOLUME, BYTES, "Capacity",
+             "Size of the volume as its user sees it.",
+             Gauge("capacity")),
+    Quantity("allocation", VOLUME, BYTES, "Allocated",
+             "What the volume takes of its pool.",
+             Gauge("allocation")),
 
     # A domain.
     Quantity("cpu_cores", DOMAIN, CORES, "CPU used",
@@ -145,6 +197,9 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity("major_faults", DOMAIN, PER_SECOND, "Major faults",
              "Page faults of the guest that needed its disk.",
              Rate("memory_major_fault")),
+    Quantity("dirty_rate", DOMAIN, BYTES_PER_SECOND, "Dirty rate",
+             "How fast the guest changed its memory when that was last measured.",
+             Gauge("dirty_rate")),
     Quantity("disk_read", DOMAIN, BYTES_PER_SECOND, "Disk read",
              "Bytes read from all disks.",
              Total(DISK, Rate("read_bytes"))),
@@ -259,5 +314,44 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity("transmit_drops", NIC, PER_SECOND, "Out drops",
              "Packets to be sent that were dropped.",
              Rate("transmit_drops")),
+
+    # A thread that serves disks.
+    Quantity("usage", IOTHREAD, RATIO, "CPU",
+             "Share of time in which the thread ran on a CPU of the host.",
+             Rate("time")),
+    Quantity("steal", IOTHREAD, RATIO, "Steal",
+             "Share of time in which the thread could have run but waited for a CPU of the host.",
+             Rate("delay")),
+    Quantity("poll_maximum", IOTHREAD, SECONDS, "Polls for at most",
+             "How long the thread polls for work before it sleeps.",
+             Gauge("poll_maximum")),
+
+    # A migration, or a job of a disk.
+    Quantity("progress", JOB, RATIO, "Progress",
+             "Share of the data that is done.",
+             Gauge("data_processed") / Gauge("data_total")),
+    Quantity("elapsed", JOB, SECONDS, "Elapsed",
+             "Since the job began.",
+             Gauge("elapsed")),
+    Quantity("remaining", JOB, SECONDS, "Remaining",
+             "What libvirt expects until the end.",
+             Gauge("remaining")),
+    Quantity("data_remaining", JOB, BYTES, "Data left",
+             "What is left to do.",
+             Gauge("data_remaining")),
+    Quantity("memory_speed", JOB, BYTES_PER_SECOND, "Memory speed",
+             "Memory moved per second.",
+             Gauge("memory_speed")),
+
+    # A file system of a guest.
+    Quantity("size", FILESYSTEM, BYTES, "Size",
+             "Size of the file system.",
+             Gauge("size")),
+    Quantity("used", FILESYSTEM, BYTES, "Used",
+             "What is taken of it.",
+             Gauge("used")),
+    Quantity("used_ratio", FILESYSTEM, RATIO, "Used",
+             "Share of the file system that is taken.",
+             Gauge("used") / Gauge("size")),
 )
 # fmt: on

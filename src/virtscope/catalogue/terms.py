@@ -30,18 +30,29 @@ class Unit(Enum):
 
 
 class Scope(Enum):
-    """What one row describes. The value is the name of the table."""
+    """What one row describes: a host, a part of it, a domain, or a part of that. The value is the name of the table."""
 
     HOST = "host"
+    CELL = "cell"
+    POOL = "pool"
+    VOLUME = "volume"
     DOMAIN = "domain"
     VCPU = "vcpu"
     DISK = "disk"
     NIC = "nic"
+    IOTHREAD = "iothread"
+    JOB = "job"
+    FILESYSTEM = "filesystem"
 
     @property
     def keys(self) -> tuple[str, ...]:
         """The columns that, together with the time, identify a row."""
         return _KEYS[self]
+
+    @property
+    def is_of_domain(self) -> bool:
+        """Whether it is a domain or a part of one, and so keeps its history wherever the domain runs."""
+        return "domain" in self.keys
 
     @property
     def exposition_prefix(self) -> str:
@@ -51,22 +62,34 @@ class Scope(Enum):
 
 _KEYS = {
     Scope.HOST: ("host",),
+    Scope.CELL: ("host", "cell"),
+    Scope.POOL: ("host", "pool"),
+    Scope.VOLUME: ("host", "pool", "volume"),
     Scope.DOMAIN: ("host", "domain"),
     Scope.VCPU: ("host", "domain", "vcpu"),
     Scope.DISK: ("host", "domain", "target"),
     Scope.NIC: ("host", "domain", "mac", "target"),
+    Scope.IOTHREAD: ("host", "domain", "iothread"),
+    Scope.JOB: ("host", "domain", "job"),
+    Scope.FILESYSTEM: ("host", "domain", "mountpoint"),
 }
 _PREFIXES = {
     Scope.HOST: "libvirt_host",
+    Scope.CELL: "libvirt_host_numa",
+    Scope.POOL: "libvirt_storage_pool",
+    Scope.VOLUME: "libvirt_storage_volume",
     Scope.DOMAIN: "libvirt_domain",
     Scope.VCPU: "libvirt_domain_vcpu",
     Scope.DISK: "libvirt_domain_block_stats",
     Scope.NIC: "libvirt_domain_interface_stats",
+    Scope.IOTHREAD: "libvirt_domain_iothread",
+    Scope.JOB: "libvirt_domain_job",
+    Scope.FILESYSTEM: "libvirt_domain_filesystem",
 }
 
 
 class Group(Enum):
-    """Which reading fills a metric: a group of libvirt's bulk statistics, or the host's own figures."""
+    """Which reading fills a metric: a group of libvirt's bulk statistics, or another call."""
 
     STATE = "state"
     CPU_TOTAL = "cpu-total"
@@ -74,4 +97,10 @@ class Group(Enum):
     VCPU = "vcpu"
     INTERFACE = "interface"
     BLOCK = "block"
+    IOTHREAD = "iothread"
+    DIRTY_RATE = "dirtyrate"
     NODE = "node"
+    CELL = "cell"
+    STORAGE = "storage"
+    JOB = "job"
+    GUEST_AGENT = "guest-agent"
