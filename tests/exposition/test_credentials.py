@@ -27,7 +27,7 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
         asked.append(hashed)
         return bool(check(password, hashed))
 
-    monkeypatch.setattr(credentials.bcrypt, "checkpw", counted)
+    monkeypatch.setattr(bcrypt, "checkpw", counted)
     return asked
 
 

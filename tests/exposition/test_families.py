@@ -8,10 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
-from prometheus_client.parser import text_string_to_metric_families as parse_prometheus
 
 from tests.exposition.small_fleet import KVM1, NOW, POOL, WEB, batch, series, shown, small_fleet, up
+from tests.exposition.witness import parsed
 from tests.synthetic import row
 from virtscope.catalogue import METRICS, Metric, Scope
 from virtscope.exposition.board import Board
@@ -160,10 +159,10 @@ def test_a_pool_that_was_defined_anew_is_told_from_its_old_facts() -> None:
 def test_what_prometheus_reads_is_what_was_meant(dialect: Dialect) -> None:
     families = shown(small_fleet(), dialect).families
     meant = {(family.name, labels): value for family in families for labels, value in family.series.items()}
-    for form, parse in ((Format.PROMETHEUS, parse_prometheus), (Format.OPENMETRICS, parse_openmetrics)):
+    for form in Format:
         read = {
             (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-            for family in parse(text(families, form).decode())
+            for family in parsed(text(families, form).decode(), form)
             for sample in family.samples
         }
         assert len(read) == len(meant)

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
-from prometheus_client.parser import text_string_to_metric_families as parse_prometheus
 
 from tests.exposition.small_fleet import NOW, batch, shown, up
+from tests.exposition.witness import parsed
 from tests.synthetic import row
 from virtscope.catalogue import Scope
 from virtscope.exposition.board import Board
@@ -74,7 +73,7 @@ def boards(draw: st.DrawFn) -> Board:
 
 def read(made: str, form: Format) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
     """Every series as Prometheus' own parsers see it: a label without a value is no label."""
-    for family in (parse_openmetrics if form is Format.OPENMETRICS else parse_prometheus)(made):
+    for family in parsed(made, form):
         for sample in family.samples:
             yield sample.name, tuple(sorted((name, value) for name, value in sample.labels.items() if value))
 

@@ -14,10 +14,10 @@ from typing import Any
 import bcrypt
 import pytest
 import urllib3
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
 from tests.exposition.certificates import authority, signed
 from tests.exposition.small_fleet import NOW, small_fleet
+from tests.exposition.witness import parsed
 from tests.running import until
 from virtscope.errors import BadInput
 from virtscope.exposition.listener import LARGEST_REQUEST, MOST_CONNECTIONS, Listener
@@ -94,7 +94,7 @@ def test_prometheus_is_answered_in_openmetrics_and_compressed(listener: Listener
     assert answer.headers["Content-Type"] == Format.OPENMETRICS.value
     assert answer.headers["Content-Encoding"] == "gzip"
     assert answer.headers["Content-Length"] == str(len(answer.data))
-    assert list(parse_openmetrics(gzip.decompress(answer.data).decode()))
+    assert parsed(gzip.decompress(answer.data).decode(), Format.OPENMETRICS)
 
 
 @pytest.mark.parametrize(

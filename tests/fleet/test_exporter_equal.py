@@ -9,13 +9,13 @@ from contextlib import contextmanager
 
 import pytest
 import urllib3
-from prometheus_client.parser import text_string_to_metric_families as parse
 
 from lab.host import Host
 from lab.lab import Lab
+from tests.exposition.witness import parsed
 from tests.running import until
+from virtscope.agent import uri as uris
 from virtscope.agent.collector import watch
-from virtscope.agent.uri import ConnectionUri
 from virtscope.exposition.board import Board
 from virtscope.exposition.families import exposition
 from virtscope.exposition.text_format import Format, text
@@ -33,7 +33,7 @@ def series(made: str, leave_out: set[str]) -> Series:
     """What is told of the guest: values by name and labels."""
     return {
         (sample.name, tuple(sorted((k, v) for k, v in sample.labels.items() if k not in leave_out))): sample.value
-        for family in parse(made)
+        for family in parsed(made)
         for sample in family.samples
         if sample.labels.get("domain") == GUEST
     }
@@ -77,7 +77,7 @@ def scraped(url: str) -> str:
 def ours(uri: str) -> str:
     """One sample of our agent, as text."""
     board = Board()
-    stop = watch([ConnectionUri.parse(uri)], board, 1)
+    stop = watch([uris.parse(uri)], board, 1)
     try:
 
         def made() -> str:
