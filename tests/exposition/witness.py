@@ -12,4 +12,4 @@ from virtscope.exposition.text_format import Format
 def parsed(made: str, form: Format = Format.PROMETHEUS) -> list[Metric]:
     """Every family of a text."""
     parse = parse_openmetrics if form is Format.OPENMETRICS else parse_prometheus
-    return list(parse(made))  # type: ignore[no-untyped-call]
+    return list(parse(made))

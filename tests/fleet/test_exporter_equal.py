@@ -14,15 +14,17 @@ from lab.host import Host
 from lab.lab import Lab
 from tests.exposition.witness import parsed
 from tests.running import until
-from virtscope.agent import uri as uris
-from virtscope.agent.collector import watch
+from tests.synthetic import batch
+from virtscope.agent import libvirt_lane
+from virtscope.agent.hypervisor import Hypervisor
+from virtscope.agent.uri import parse
 from virtscope.exposition.board import Board
 from virtscope.exposition.families import exposition
 from virtscope.exposition.text_format import Format, text
-from virtscope.sample import now_ms
+from virtscope.sample import DomainFacts
 
 GUEST = "mixed"
-OURS_ONLY = {"uuid", "host", "state_desc"}
+OURS_ONLY = {"host", "state_desc"}
 """Labels that they do not have."""
 THEIRS_ONLY = {"source_file", "source_bridge", "stateDesc"}
 """Labels that are in our info series."""
@@ -74,27 +76,25 @@ def scraped(url: str) -> str:
     return made if GUEST in made else ""
 
 
-def ours(uri: str) -> str:
+def ours(host: Host) -> str:
     """One sample of our agent, as text."""
-    board = Board()
-    stop = watch([uris.parse(uri)], board, 1)
+    hypervisor = Hypervisor(parse(host.uri), lambda _event: None)
     try:
-
-        def made() -> str:
-            families = exposition(board.view(now_ms())).families
-            known = any(f.name == "libvirt_domain_block_stats_info" and f.series for f in families)
-            return text(families, Format.PROMETHEUS).decode() if known else ""
-
-        return str(until(made, "our figures of the guest"))
+        facts = hypervisor.facts()
+        sample = libvirt_lane.sample(libvirt_lane.read(hypervisor), facts, {})
     finally:
-        stop()
+        hypervisor.close()
+    board = Board()
+    guest = DomainFacts(host.guest_uuid(GUEST), GUEST, facts.id)
+    board.put(batch(1, sample, hosts=(facts,), domains=(guest,)))
+    return text(exposition(board.view(sample.at)).families, Format.PROMETHEUS).decode()
 
 
 def test_values_are_those_of_debians_exporter(lab: Lab) -> None:
     host = lab.host("kvm2")
     with suspended(host), theirs(host.uri) as url:
         witness = series(until(lambda: scraped(url), "the exporter's answer"), THEIRS_ONLY)
-        found = series(ours(host.uri), OURS_ONLY)
+        found = series(ours(host), OURS_ONLY)
     shared = witness.keys() & found.keys()
     names = {name for name, _ in shared}
     assert len(names) >= 12, sorted(name for name, _ in witness)
