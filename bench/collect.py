@@ -35,6 +35,7 @@ from lab.spec import GuestSpec, HostSpec
 from virtscope.agent import libvirt_lane
 from virtscope.agent.hypervisor import Hypervisor
 from virtscope.agent.kernel_lane import KernelLane
+from virtscope.agent.lane import Lane
 from virtscope.agent.libvirt_lane import LibvirtLane
 from virtscope.agent.processes import process_clock
 from virtscope.agent.slices import Slices
@@ -125,7 +126,7 @@ def ours(host: Host) -> Iterator[tuple[Tick, Tick, Tick]]:
     hypervisor = Hypervisor(uri)
     who = hypervisor.facts()
     slices = Slices(lambda: Hypervisor(uri))
-    lane = LibvirtLane(hypervisor, slices, who)
+    lane = LibvirtLane(hypervisor, Lane("bench"), slices, who)
     kernel = KernelLane(who.id)
     first = lane.read(30, beside_kernel=False, slow=False)
     described = (hypervisor.describe(domain, who.id) for domain, _ in first.fields)

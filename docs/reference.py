@@ -110,10 +110,16 @@ def _type(schema: dict[str, Any]) -> str:
     return str(schema.get("type", "anything"))
 
 
+_COMMANDS = (
+    *("", "up", "agent", "list", "list hosts", "list domains", "list disks", "list nics", "list filters"),
+    *("list networks", "list pools", "list events", "show", "show host", "show domain", "xml", "dump-xml"),
+    *("filters", "filters list", "filters show", "filters tree", "top", "doctor"),
+)
+
+
 def _cli_page() -> Iterator[str]:
     yield "# Command line"
-    for command in ("", "up", "list", "list hosts", "list domains", "list disks", "list nics", "show", "show host",
-                    "show domain", "top", "doctor"):  # fmt: skip
+    for command in _COMMANDS:
         yield f"\n## `virtscope{' ' if command else ''}{command}`\n\n```\n{_help(command)}\n```"
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import dns.flags
 import dns.message
@@ -22,7 +23,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.running import until
-from virtscope.agent import collector, discovery, uri
+from virtscope.agent import collector
 from virtscope.agent.discovery import targets
 from virtscope.agent.discovery.dns_srv import DnsSource
 from virtscope.agent.discovery.file import FileSource
@@ -30,6 +31,7 @@ from virtscope.agent.discovery.http_sd import HttpSource
 from virtscope.agent.discovery.openstack import OpenStackSource
 from virtscope.agent.discovery.template import DEFAULT, Template
 from virtscope.agent.discovery.watcher import Watcher, merged, pause
+from virtscope.agent.pace import Pace, discovery, uri
 from virtscope.agent.uri import ConnectionUri
 from virtscope.errors import BadInput, BadUri, DiscoveryError
 from virtscope.sample import Batch, LinkState
@@ -389,7 +391,8 @@ def test_srv_records() -> None:
         ]
         said[0] = ["0 0 0 ."]
         assert texts(source.hosts()) == []
-        for failure in (dns.rcode.NXDOMAIN, dns.rcode.SERVFAIL, dns.rcode.REFUSED, []):
+        failures: list[Any] = [dns.rcode.NXDOMAIN, dns.rcode.SERVFAIL, dns.rcode.REFUSED, []]
+        for failure in failures:
             said[0] = failure
             with pytest.raises(DiscoveryError) as refused:
                 source.hosts()
@@ -609,7 +612,9 @@ def test_a_file_leads_to_a_hypervisor(tmp_path: Path) -> None:
             batches.append(batch)
 
     watcher = Watcher(
-        [FileSource(str(file), Template(), interval=0.05)], [], lambda found: collector.watch([found], Sink(), 0.2)
+        [FileSource(str(file), Template(), interval=0.05)],
+        [],
+        lambda found: collector.watch([found], Sink(), Pace.of(0.2)),
     )
     try:
         until(

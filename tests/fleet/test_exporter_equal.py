@@ -15,14 +15,13 @@ from lab.host import Host
 from lab.lab import Lab
 from tests.exposition.witness import parsed
 from tests.running import until
-from tests.synthetic import batch
-from virtscope.agent import libvirt_lane
-from virtscope.agent.hypervisor import Hypervisor
-from virtscope.agent.uri import parse
+from virtscope.agent import collector
+from virtscope.agent.pace import Pace
+from virtscope.agent.settings import watching
 from virtscope.exposition.board import Board
 from virtscope.exposition.families import exposition
 from virtscope.exposition.text_format import Format, text
-from virtscope.sample import DomainFacts
+from virtscope.sample import now_ms
 
 GUEST = "mixed"
 OURS_ONLY = {"host", "state_desc"}
@@ -78,17 +77,18 @@ def scraped(url: str) -> str:
 
 
 def ours(host: Host) -> str:
-    """One sample of our agent, as text."""
-    hypervisor = Hypervisor(parse(host.uri), lambda _event: None)
-    try:
-        facts = hypervisor.facts()
-        sample = libvirt_lane.sample(libvirt_lane.read(hypervisor), facts, {})
-    finally:
-        hypervisor.close()
+    """What our agent makes of its first samples, as text."""
     board = Board()
-    guest = DomainFacts(host.guest_uuid(GUEST), GUEST, facts.id)
-    board.put(batch(1, sample, hosts=(facts,), domains=(guest,)))
-    return text(exposition(board.view(sample.at)).families, Format.PROMETHEUS).decode()
+    stop = collector.follow(watching([host.uri], Pace(1, 1)), board, board)
+    try:
+
+        def made() -> str:
+            found = text(exposition(board.view(now_ms())).families, Format.PROMETHEUS).decode()
+            return found if "libvirt_domain_interface_stats" in found and "libvirt_domain_block_stats" in found else ""
+
+        return str(until(made, "our figures"))
+    finally:
+        stop()
 
 
 def is_accounted_alone(pid: int) -> bool:

@@ -13,18 +13,22 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from virtscope.agent import libvirt_lane
-from virtscope.agent.guest_lane import GuestLane, Write
+from virtscope.agent import discovery, libvirt_lane
+from virtscope.agent.discovery.template import DEFAULT
+from virtscope.agent.discovery.watcher import Watcher
+from virtscope.agent.guest_lane import GuestLane
 from virtscope.agent.hypervisor import Hypervisor, HypervisorEvent
 from virtscope.agent.inventory import Inventory, News
 from virtscope.agent.kernel_lane import KernelLane, Watched
-from virtscope.agent.lane import Lane
+from virtscope.agent.lane import Lane, close_after
 from virtscope.agent.libvirt_lane import LibvirtLane, Reading
 from virtscope.agent.pace import Pace
+from virtscope.agent.settings import Watching, Write
 from virtscope.agent.slices import Slices
 from virtscope.agent.slow_lane import SlowLane, SlowReading
 from virtscope.agent.uri import ConnectionUri
@@ -59,6 +63,16 @@ RESYNC_SECONDS = 300.0
 EXTRA_TICK_SECONDS = 1.0
 """An event brings an extra tick, but never two within this time."""
 LONGEST_BACKOFF_SECONDS = 30.0
+
+
+class Told(Protocol):
+    """Who hears which hypervisors are watched."""
+
+    def watch(self, uri: str) -> None:
+        """It is watched from now on."""
+
+    def leave(self, uri: str) -> None:
+        """It is not watched any more."""
 
 
 class Sink(Protocol):
@@ -150,7 +164,7 @@ class Collector:
             lane,
             host,
             slices,
-            LibvirtLane(hypervisor, slices, host),
+            LibvirtLane(hypervisor, lane, slices, host),
             SlowLane(f"libvirt slow {self._uri.text}"),
             self._kernel(host) if self._may_be_this_machine() else None,
             GuestLane(self._uri, host.id, self._allowed) if self._allowed else None,
@@ -387,47 +401,75 @@ class _Kernel:
 
 
 def _abandon(session: _Session) -> None:
-    """Close a connection without waiting: closing one that hangs may hang too."""
+    """Close everything, without waiting for calls that hang."""
     if session.kernel is not None:
         session.kernel.stop()
     session.slices.close()
-    session.slow.close()
     if session.guests is not None:
         session.guests.close()
-    threading.Thread(target=session.hypervisor.close, name="libvirt close", daemon=True).start()
-    session.lane.close()
+    close_after([session.lane, session.slow.lane], session.hypervisor.close)
 
 
 def _sentence(error: HypervisorError) -> str:
     return f"{error}. {error.hint}" if error.hint else str(error)
 
 
-def watch(
-    uris: Sequence[ConnectionUri],
-    sink: Sink,
-    pace: Pace,
-    allowed: Mapping[str, frozenset[Write]] | None = None,
-) -> Callable[[], None]:
-    """Start a collector for each URI, each in its own thread; the answer stops them all and waits for them.
-
-    Args:
-        uris: the hypervisors.
-        sink: where batches go.
-        pace: how often they are read.
-        allowed: what may be written, by URI; nothing anywhere unless it is said.
-    """
-    collectors = [Collector(uri, sink, pace, (allowed or {}).get(uri.text, frozenset())) for uri in uris]
-    threads = [
-        threading.Thread(target=collector.run, name=f"collector {uri.text}", daemon=True)
-        for uri, collector in zip(uris, collectors, strict=True)
-    ]
-    for thread in threads:
-        thread.start()
+def watch(uris: Sequence[ConnectionUri], sink: Sink, pace: Pace) -> Callable[[], None]:
+    """Start a collector for each URI, each in its own thread; the answer stops them all and waits for them."""
+    stops = [start(uri, sink, pace) for uri in uris]
 
     def stop() -> None:
-        for collector in collectors:
-            collector.stop()
-        for thread in threads:
-            thread.join(timeout=5)
+        # All are told before any is waited for.
+        with ThreadPoolExecutor(max(1, len(stops))) as pool:
+            list(pool.map(lambda one: one(), stops))
 
     return stop
+
+
+def start(uri: ConnectionUri, sink: Sink, pace: Pace, allowed: frozenset[Write] = frozenset()) -> Callable[[], None]:
+    """Start one collector in a thread of its own; the answer stops it and waits for it.
+
+    Args:
+        uri: the hypervisor.
+        sink: where batches go.
+        pace: how often it is read.
+        allowed: what may be written there.
+    """
+    collector = Collector(uri, sink, pace, allowed)
+    thread = threading.Thread(target=collector.run, name=f"collector {uri.text}", daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        collector.stop()
+        thread.join(timeout=5)
+
+    return stop
+
+
+def follow(watching: Watching, sink: Sink, told: Told | None = None) -> Callable[[], None]:
+    """Watch the hypervisors that are given and those that sources find, as they come and go; the answer ends it.
+
+    Args:
+        watching: which, and how.
+        sink: where batches go.
+        told: hears of each hypervisor that is watched from now on, or no more.
+
+    Raises:
+        BadInput: a source makes no sense.
+    """
+    template = watching.template or DEFAULT
+    sources = [discovery.parse(text, template, allow_no_verify=watching.allow_no_verify) for text in watching.sources]
+
+    def begin(uri: ConnectionUri) -> Callable[[], None]:
+        if told is not None:
+            told.watch(uri.text)
+        stop = start(uri, sink, watching.pace, watching.allowed_on(uri.text))
+
+        def end() -> None:
+            stop()
+            if told is not None:
+                told.leave(uri.text)
+
+        return end
+
+    return Watcher(sources, watching.uris, begin).stop

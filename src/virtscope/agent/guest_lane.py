@@ -10,46 +10,18 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
 
 from virtscope.agent.hypervisor import Guest, WriteConnection
-from virtscope.agent.lane import Call, Lane
+from virtscope.agent.lane import Call, Lane, close_after
+from virtscope.agent.settings import Write
 from virtscope.agent.uri import ConnectionUri
-from virtscope.errors import BadInput, HypervisorError, Late
+from virtscope.errors import HypervisorError, Late
 from virtscope.sample import GuestFacts, Row
 
 STATS_PERIOD_SECONDS = 10
 """What an unset balloon stats period is set to."""
 ANSWER_SECONDS = 3
 """How long a guest's agent may take."""
-
-
-class Write(StrEnum):
-    """What an operator may allow on a host."""
-
-    STATS_PERIOD = "stats-period"
-    GUEST_AGENT = "guest-agent"
-
-
-def allowances(texts: Sequence[str], uris: Sequence[str]) -> dict[str, frozenset[Write]]:
-    """What may be written on each host, from ``[URI=]WHAT[,WHAT]``: on one host, or on all of them.
-
-    Raises:
-        BadInput: there is no such thing to allow, or no such host.
-    """
-    allowed: dict[str, frozenset[Write]] = {}
-    for text in texts:
-        uri, _, words = text.rpartition("=")
-        if uri and uri not in uris:
-            raise BadInput(f"cannot allow to write on {uri!r}: it is not watched", "Name a URI as --connect does.")
-        try:
-            found = frozenset(Write(word.strip()) for word in words.split(","))
-        except ValueError:
-            known = ", ".join(Write)
-            raise BadInput(f"cannot allow to write {words!r}", f"Known are {known}, separated by commas.") from None
-        for one in [uri] if uri else uris:
-            allowed[one] = allowed.get(one, frozenset()) | found
-    return allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +62,7 @@ class GuestLane:
 
     def close(self) -> None:
         """Close the connection once the lane is idle."""
-        with suppress(HypervisorError):
-            self._lane.start(self._disconnect)
-        self._lane.close()
+        close_after([self._lane], self._disconnect)
 
     def _read(self, domains: Collection[str]) -> GuestReading:
         connection = self._open()

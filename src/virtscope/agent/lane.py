@@ -8,7 +8,7 @@ keep the process alive.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
@@ -60,7 +60,8 @@ class Lane:
         self._name = name
         self._queue: SimpleQueue[Call[object] | None] = SimpleQueue()
         self._running: Call[object] | None = None
-        threading.Thread(target=self._work, name=name, daemon=True).start()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
 
     @property
     def is_busy(self) -> bool:
@@ -92,6 +93,26 @@ class Lane:
         """Let the thread end once it is idle."""
         self._queue.put(None)
 
+    def join(self) -> None:
+        """Wait until the thread has ended, after ``close``."""
+        self._thread.join()
+
     def _work(self) -> None:
         while (call := self._queue.get()) is not None:
             call.run()
+
+
+def close_after(lanes: Sequence[Lane], close: Callable[[], None]) -> None:
+    """End lanes, and then what their calls used; without waiting, because a call may hang for ever.
+
+    A libvirt connection that is closed while a call over it is under way is freed under that call's feet.
+    """
+    for lane in lanes:
+        lane.close()
+
+    def wait() -> None:
+        for lane in lanes:
+            lane.join()
+        close()
+
+    threading.Thread(target=wait, name="libvirt close", daemon=True).start()

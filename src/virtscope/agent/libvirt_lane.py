@@ -14,6 +14,7 @@ from typing import Any
 from virtscope.agent import domstats, hoststats, kernel_lane
 from virtscope.agent.hypervisor import Hypervisor
 from virtscope.agent.kernel_lane import Watched
+from virtscope.agent.lane import Lane
 from virtscope.agent.slices import Answer, Fields, Slices
 from virtscope.catalogue import Group, Scope
 from virtscope.codes import ACTIVE_STATES
@@ -52,8 +53,9 @@ class Reading:
 class LibvirtLane:
     """Reads one host, tick after tick."""
 
-    def __init__(self, hypervisor: Hypervisor, slices: Slices, host: HostFacts) -> None:
+    def __init__(self, hypervisor: Hypervisor, lane: Lane, slices: Slices, host: HostFacts) -> None:
         self._hypervisor = hypervisor
+        self._lane = lane
         self._slices = slices
         self._host = host
         self._slow: dict[str, Fields] = {}
@@ -87,7 +89,8 @@ class LibvirtLane:
             )
             for record in answer.domains
         ]
-        return Reading(at, took, answer, fields, {} if beside_kernel else self._figures())
+        figures = {} if beside_kernel else self._lane.call(self._figures, deadline)
+        return Reading(at, took, answer, fields, figures)
 
     def _figures(self) -> dict[str, Value]:
         memory = self._hypervisor.node_memory()

@@ -13,7 +13,6 @@ any more but what cannot hang.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from typing import Any, TypeAlias
 
 from virtscope import codes
 from virtscope.agent.hypervisor import DomainRecord, Hypervisor
-from virtscope.agent.lane import Call, Lane
+from virtscope.agent.lane import Call, Lane, close_after
 from virtscope.catalogue import Group
 from virtscope.errors import Late
 
@@ -92,10 +91,8 @@ class _Connection:
         return _Question(domains, self._lane().start(call), time.monotonic())
 
     def close(self) -> None:
-        """Without waiting: closing a connection that hangs may hang too."""
-        for lane in (self.overview, *self.lanes):
-            lane.close()
-        threading.Thread(target=self.hypervisor.close, name="libvirt close", daemon=True).start()
+        """When no call is under way any more; does not wait for that."""
+        close_after([self.overview, *self.lanes], self.hypervisor.close)
 
     def _lane(self) -> Lane:
         for lane in self.lanes:

@@ -30,7 +30,8 @@ class SlowLane:
     """Rounds through everything slow, one at a time."""
 
     def __init__(self, name: str) -> None:
-        self._lane = Lane(name)
+        self.lane = Lane(name)
+        """To be closed by whoever closes the connection."""
         self._round: Call[SlowReading] | None = None
 
     def start(
@@ -39,7 +40,7 @@ class SlowLane:
         """Begin a round, unless the last one is still on its way; ``domains`` are those that answer."""
         known = dict(facts)
         with suppress(Late):
-            self._round = self._lane.start(lambda: _read(hypervisor, host, domains, known))
+            self._round = self.lane.start(lambda: _read(hypervisor, host, domains, known))
 
     def result(self) -> SlowReading | None:
         """What the last round has brought, once; None while there is nothing new.
@@ -51,15 +52,6 @@ class SlowLane:
             return None
         finished, self._round = self._round, None
         return finished.result(0)
-
-    @property
-    def is_stuck(self) -> bool:
-        """Whether a round is on its way."""
-        return self._lane.is_busy
-
-    def close(self) -> None:
-        """Let the thread end once it is idle."""
-        self._lane.close()
 
 
 def _read(hypervisor: Hypervisor, host: str, domains: Collection[str], facts: Mapping[str, DomainFacts]) -> SlowReading:

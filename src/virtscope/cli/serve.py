@@ -12,8 +12,7 @@ from rich.logging import RichHandler
 from rich.text import Text
 
 from virtscope import __version__
-from virtscope.agent import uri
-from virtscope.agent.pace import Pace
+from virtscope.agent.settings import Watching
 from virtscope.cli.text import plain
 from virtscope.errors import BadInput, VirtscopeError
 
@@ -24,9 +23,7 @@ def default_data_folder() -> Path:
     return (Path(state) if state.startswith("/") else Path.home() / ".local/state") / "virtscope"
 
 
-def serve(
-    *, uris: list[str], listen: str, data: Path, pace: Pace, allow_write: list[str], keep_days: int, demo: bool
-) -> None:
+def serve(*, watching: Watching, listen: str, data: Path, keep_days: int, demo: bool) -> None:
     """Run server and collectors until told to stop.
 
     Raises:
@@ -35,7 +32,6 @@ def serve(
         VirtscopeError: the server's libraries are not installed.
     """
     try:
-        from virtscope.agent import guest_lane
         from virtscope.server import up
     except ModuleNotFoundError as missing:
         raise VirtscopeError(
@@ -45,13 +41,12 @@ def serve(
     console = Console(stderr=True)
     handler = RichHandler(console=console, show_path=False, markup=False, log_time_format="%H:%M:%S")
     logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(message)s")
-    allowed = guest_lane.allowances(allow_write, uris)
-    settings = up.Settings(uri.parse_all(uris), _address(listen), data, pace, allowed, keep_days, demo)
+    settings = up.Settings(watching, _address(listen), data, keep_days, demo)
 
     def ready(address: str) -> None:
         console.print(Text.assemble(("virtscope ", "bold"), f"{__version__} is at ", (address, "bold cyan")))
-        for watched in uris:
-            writes = ", ".join(sorted(allowed.get(watched, ())))
+        for watched in (*(uri.text for uri in watching.uris), *watching.sources):
+            writes = ", ".join(sorted(watching.allowed_on(watched)))
             console.print(Text(f"  watches {plain(watched)}" + (f", and may write: {writes}" if writes else "")))
         console.print(Text(f"  keeps   {data}, every sample for {keep_days} days"))
         if demo:

@@ -123,6 +123,19 @@ class Board:
             for sample in batch.samples:
                 self._take(sample)
 
+    def watch(self, uri: str) -> None:
+        """A hypervisor is watched from now on: until it is reached it is shown as down."""
+        with self._lock:
+            self._links.setdefault(uri, Link(uri, LinkState.CONNECTING, since=0))
+
+    def leave(self, uri: str) -> None:
+        """A hypervisor is not watched any more: nothing of it is shown."""
+        with self._lock:
+            link = self._links.pop(uri, None)
+            if link is None or link.host is None or any(one.host == link.host for one in self._links.values()):
+                return
+            self._hosts.pop(link.host, None)
+
     def view(self, now: int) -> View:
         """Everything that is fresh at ``now``, Unix ms."""
         with self._lock:

@@ -15,7 +15,7 @@ from virtscope.catalogue import Metric, Scope, metrics_of
 from virtscope.exposition.board import HostView, Key, Reading, View
 from virtscope.exposition.labels import labels, visible
 from virtscope.exposition.names import LANES, LIMITS, SHARED_HELP, STATES, Dialect, is_counter, names
-from virtscope.sample import DiskFacts, DomainFacts, HostFacts, NicFacts, Nova, PoolFacts, Value
+from virtscope.sample import DiskFacts, DomainFacts, HostFacts, NicFacts, Nova, Value
 
 Number: TypeAlias = int | float
 Pair: TypeAlias = tuple[str, Number]
@@ -139,17 +139,11 @@ class _Host:
         return self.domains[str(key[0])][0]
 
     def _pool_labeller(self) -> Callable[[Key], str]:
-        pools = self.view.facts(PoolFacts)
-        named = Counter(pool.name for pool in pools.values())
         word = "pool" if self.dialect is Dialect.TINKOFF else "storage_pool"
 
         def label(key: Key) -> str:
-            id_ = str(key[0])
-            name = pools[id_].name if id_ in pools else id_
-            if named[name] > 1:  # the facts of a pool that was defined anew under another id
-                name = f"{name} {id_}"
             volume = {"volume": key[1]} if len(key) > 1 else {}
-            return f"{self.labels},{labels(**{word: name}, **volume)}"
+            return f"{self.labels},{labels(**{word: key[0]}, **volume)}"
 
         return label
 

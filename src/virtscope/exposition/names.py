@@ -29,8 +29,6 @@ _NAMES: Mapping[tuple[Scope, str], tuple[str, ...]] = {
     (Scope.HOST, "collect_errors"): ("virtscope_collect_errors_total",),
     (Scope.HOST, "stuck_calls"): ("virtscope_stuck_calls",),
     # Only a counter's name may end in _total.
-    (Scope.CELL, "hugepages_2m_total"): (f"{_NUMA}_hugepages_2m",),
-    (Scope.CELL, "hugepages_1g_total"): (f"{_NUMA}_hugepages_1g",),
     (Scope.DOMAIN, "state"): (f"{_INFO}_state",),
     (Scope.DOMAIN, "cpu_time"): (f"{_INFO}_cpu_time_seconds_total",),
     (Scope.DOMAIN, "vcpus"): (f"{_INFO}_virtual_cpus", "libvirt_domain_vcpu_current"),

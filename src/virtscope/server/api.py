@@ -12,6 +12,10 @@ from fastapi.responses import StreamingResponse
 
 from virtscope import __version__
 from virtscope.catalogue import QUANTITIES, Quantity, Scope
+from virtscope.exposition.board import Board
+from virtscope.exposition.families import exposition
+from virtscope.exposition.names import Dialect
+from virtscope.exposition.text_format import negotiated, text
 from virtscope.sample import KINDS, DomainFacts, FilterFacts, now_ms
 from virtscope.server import answers, parameters
 from virtscope.server.fleet import Fleet
@@ -36,7 +40,7 @@ class Services:
     demo: bool
     interval: float
     keep_days: int
-    uris: tuple[str, ...]
+    board: Board
 
 
 MOST_DEVICES = 64
@@ -71,7 +75,7 @@ def router(services: Services) -> APIRouter:  # noqa: C901  # a list of routes, 
                 demo=services.demo,
                 interval=services.interval,
                 keep_days=services.keep_days,
-                uris=list(services.uris),
+                uris=[host.uri for host in services.fleet.hosts()],
                 problem=services.ingest.problem,
                 dropped=services.ingest.dropped,
             )
@@ -275,7 +279,23 @@ def health(services: Services) -> APIRouter:
             return _json(answers.Health("degraded", services.ingest.problem), status=503)
         return _json(answers.Health("ok"))
 
+    counted = _Dropped()
+
+    @routes.get("/metrics", tags=["server"], response_class=Response)
+    def metrics(request: Request, dialect: Dialect = Dialect.INOVEX) -> Response:
+        """Everything that is newest, of the whole fleet, for Prometheus: OpenMetrics, or its older text format."""
+        form = negotiated(request.headers.get("accept", ""))
+        made = exposition(services.board.view(now_ms()), dialect, counted.so_far)
+        counted.so_far = made.dropped
+        return Response(text(made.families, form), media_type=form.value, headers={"Cache-Control": "no-store"})
+
     return routes
+
+
+class _Dropped:
+    """Series that were left out so far, because another had the same name and labels."""
+
+    so_far = 0
 
 
 def _asked(

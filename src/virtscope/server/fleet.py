@@ -71,16 +71,31 @@ class Fleet:
             if not isinstance(facts, HostFacts) and facts.host in self._hosts:
                 self._add(facts)
 
+    def watch(self, uri: str) -> None:
+        """A hypervisor is watched from now on."""
+        with self._guard:
+            self._links.setdefault(uri, Link(uri, LinkState.CONNECTING, since=0))
+
+    def leave(self, uri: str) -> None:
+        """A hypervisor is not watched any more: its history stays in the store and is not shown."""
+        with self._guard:
+            self._links.pop(uri, None)
+            for host in [facts.id for facts in self._hosts.values() if facts.uri == uri]:
+                self._drop_host(host)
+
     def apply(self, batches: Sequence[Batch]) -> None:
         """Take in what batches say, once they are stored."""
         with self._guard:
             for batch in batches:
                 for host in batch.hosts:
-                    self._add_host(host)
+                    if host.uri in self._links:
+                        self._add_host(host)
                 for link in batch.links:
-                    self._links[link.uri] = link
+                    if link.uri in self._links:  # else the last word of one that is not watched any more
+                        self._links[link.uri] = link
                 for facts in (*batch.domains, *batch.others):
-                    self._add(facts)
+                    if facts.host in self._hosts:
+                        self._add(facts)
                 for gone in batch.gone:
                     self._forget(gone)
                 for sample in batch.samples:
@@ -159,10 +174,13 @@ class Fleet:
     def _add_host(self, facts: HostFacts) -> None:
         """A URI leads to one host: another that it led to before is not watched any more."""
         for other in [known.id for known in self._hosts.values() if known.uri == facts.uri and known.id != facts.id]:
-            del self._hosts[other]
-            self._domains = {key: domain for key, domain in self._domains.items() if key[0] != other}
-            self._others = {key: facts for key, facts in self._others.items() if key[1] != other}
+            self._drop_host(other)
         self._hosts[facts.id] = facts
+
+    def _drop_host(self, host: str) -> None:
+        del self._hosts[host]
+        self._domains = {key: domain for key, domain in self._domains.items() if key[0] != host}
+        self._others = {key: facts for key, facts in self._others.items() if key[1] != host}
 
     def _host(self, link: Link, facts: HostFacts | None) -> Host:
         if facts is None:

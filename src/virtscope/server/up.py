@@ -7,17 +7,17 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
 
 from virtscope.agent import collector
-from virtscope.agent.guest_lane import Write
-from virtscope.agent.pace import Pace
-from virtscope.agent.uri import ConnectionUri
+from virtscope.agent.settings import Watching
 from virtscope.errors import BadInput
+from virtscope.exposition.board import Board
+from virtscope.sample import Batch
 from virtscope.server.api import Services
 from virtscope.server.app import application
 from virtscope.server.fleet import Fleet
@@ -36,13 +36,10 @@ log = logging.getLogger(__name__)
 class Settings:
     """What one ``virtscope up`` does."""
 
-    uris: Sequence[ConnectionUri]
+    watching: Watching
     listen: tuple[str, int]
     """Address and port; port 0 is any that is free."""
     data: Path
-    pace: Pace
-    allowed: Mapping[str, frozenset[Write]]
-    """What may be written, by URI."""
     keep_days: int
     demo: bool
 
@@ -67,9 +64,10 @@ def _serve(settings: Settings, database: Database, listener: socket.socket, read
     records = Records(database)
     store = DuckdbStore(database, records)
     archive = Archive(database, Retention(raw_days=settings.keep_days))
-    fleet = Fleet([uri.text for uri in settings.uris], records.known(), store.last_seen())
+    fleet = Fleet([uri.text for uri in settings.watching.uris], records.known(), store.last_seen())
     present = Present(store, fleet)
     live = Live()
+    board = Board()
 
     def committed(commit: Committed) -> None:
         fleet.apply(commit.batches)
@@ -88,13 +86,14 @@ def _serve(settings: Settings, database: Database, listener: socket.socket, read
             live=live,
             started=time.time(),
             demo=settings.demo,
-            interval=settings.pace.interval,
+            interval=settings.watching.pace.interval,
             keep_days=settings.keep_days,
-            uris=tuple(uri.text for uri in settings.uris),
+            board=board,
         )
     )
     server = _Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5), live)
-    stop = collector.watch(settings.uris, ingest, settings.pace, settings.allowed)
+    audience = _Audience(ingest, board, fleet)
+    stop = collector.follow(settings.watching, audience, audience)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         ready(_address(listener))
@@ -104,6 +103,30 @@ def _serve(settings: Settings, database: Database, listener: socket.socket, read
     finally:
         stop()
         ingest.stop()
+
+
+class _Audience:
+    """Everybody who hears what collectors tell: the store, the fleet, and the board that Prometheus reads."""
+
+    def __init__(self, ingest: Ingest, board: Board, fleet: Fleet) -> None:
+        self._ingest = ingest
+        self._board = board
+        self._fleet = fleet
+
+    def put(self, batch: Batch) -> None:
+        """Take over one batch; the fleet hears of it when it is stored."""
+        self._board.put(batch)
+        self._ingest.put(batch)
+
+    def watch(self, uri: str) -> None:
+        """A hypervisor is watched from now on."""
+        self._board.watch(uri)
+        self._fleet.watch(uri)
+
+    def leave(self, uri: str) -> None:
+        """A hypervisor is not watched any more."""
+        self._board.leave(uri)
+        self._fleet.leave(uri)
 
 
 class _Server(uvicorn.Server):

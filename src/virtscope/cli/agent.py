@@ -1,0 +1,50 @@
+"""``virtscope agent``: watches hypervisors for Prometheus, without any server or store."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from pathlib import Path
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.text import Text
+
+from virtscope import __version__
+from virtscope.agent import collector
+from virtscope.agent.settings import Watching
+from virtscope.cli.text import plain
+from virtscope.exposition import web_config
+from virtscope.exposition.board import Board
+from virtscope.exposition.listener import Listener
+from virtscope.exposition.names import Dialect
+
+
+def run(watching: Watching, listen: str, config: Path | None, dialect: Dialect) -> None:
+    """Serve ``/metrics`` until told to stop (SIGINT, SIGTERM).
+
+    Raises:
+        BadInput: the address, the configuration or a source of hosts makes no sense.
+    """
+    console = Console(stderr=True)
+    handler = RichHandler(console=console, show_path=False, markup=False, log_time_format="%H:%M:%S")
+    logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(message)s")
+    board = Board()
+    listener = Listener(board, listen, web_config.load(config) if config else None, dialect)
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: ended.set())
+    stop = collector.follow(watching, board, board)
+    listener.start()
+    try:
+        address = f"{listener.url}/metrics"
+        console.print(Text.assemble(("virtscope agent ", "bold"), f"{__version__} is at ", (address, "bold cyan")))
+        for watched in (*(uri.text for uri in watching.uris), *watching.sources):
+            console.print(Text(f"  watches {plain(watched)}"))
+        console.print(Text("  Ctrl-C ends it.", "dim"))
+        ended.wait()
+    finally:
+        listener.stop()
+        stop()
+    console.print(Text("virtscope agent has ended.", "dim"))
