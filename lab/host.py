@@ -88,10 +88,13 @@ class Host:
         return f"qemu+ssh://root@{self.address}/system?keyfile={self.keys.client}/id&no_tty=1"
 
     @property
-    def libssh_uri(self) -> str:
-        """By SSH without a program: libvirt itself looks the host's key up."""
+    def libssh2_uri(self) -> str:
+        """By SSH without a program: libvirt itself looks the host's key up.
+
+        Not ``qemu+libssh``: with libvirt 9.0 it hangs or crashes the process as soon as libvirt's event loop runs.
+        """
         known = f"known_hosts={self.keys.known_hosts}&known_hosts_verify=normal"
-        return f"qemu+libssh://root@{self.address}/system?keyfile={self.keys.client}/id&sshauth=privkey&{known}"
+        return f"qemu+libssh2://root@{self.address}/system?keyfile={self.keys.client}/id&sshauth=privkey&{known}"
 
     @property
     def tls_uri(self) -> str:

@@ -61,7 +61,7 @@ def test_every_transport_at_once_in_one_process(reached: Lab) -> None:
         first.ssh_uri: first,
         first.uri: first,
         second.tls_uri: second,
-        second.libssh_uri: second,
+        second.libssh2_uri: second,
         third.tcp_uri: third,
     }
     with watching(*hosts) as sink:
@@ -79,12 +79,12 @@ def other_key(host: Host, other: Keys, folder: Path) -> str:
     return host.ssh_uri.replace(str(host.keys.client), str(other.client))
 
 
-def other_key_by_libssh(host: Host, other: Keys, folder: Path) -> str:
-    return host.libssh_uri.replace(str(host.keys.client), str(other.client))
+def other_key_by_libssh2(host: Host, other: Keys, folder: Path) -> str:
+    return host.libssh2_uri.replace(str(host.keys.client), str(other.client))
 
 
 def unknown_host_key(host: Host, other: Keys, folder: Path) -> str:
-    return host.libssh_uri.replace(str(host.keys.known_hosts), str(other.known_hosts))
+    return host.libssh2_uri.replace(str(host.keys.known_hosts), str(other.known_hosts))
 
 
 def other_authority(host: Host, other: Keys, folder: Path) -> str:
@@ -111,7 +111,7 @@ def no_certificates(host: Host, other: Keys, folder: Path) -> str:
 
 REFUSED: dict[Callable[[Host, Keys, Path], str], str] = {
     other_key: "authorized_keys",
-    other_key_by_libssh: "authorized_keys",
+    other_key_by_libssh2: "authorized_keys",
     unknown_host_key: "known_hosts=",
     other_authority: "signed the host's certificate",
     own_certificate_of_another_authority: "signed clientcert.pem",
@@ -133,7 +133,7 @@ def test_wrong_keys_are_told_and_cost_no_other_host(reached: Lab, tmp_path: Path
         assert LinkState.DOWN not in sink.states(third.tcp_uri)
 
 
-@pytest.mark.parametrize("uri", ["ssh_uri", "libssh_uri"])
+@pytest.mark.parametrize("uri", ["ssh_uri", "libssh2_uri"])
 def test_the_pinned_key_cannot_write(reached: Lab, uri: str) -> None:
     """Whoever has it may ask for a read-write connection, and gets a read-only one."""
     host = reached.host("reached1")

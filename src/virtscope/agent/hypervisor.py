@@ -525,9 +525,11 @@ class _translated:  # noqa: N801  # reads as a word in ``with _translated(uri):`
             raise HypervisorError(f"{self._uri.text}: {error.get_error_message()}") from None
 
 
+_KEY_HINT = "Name the right key with keyfile= in the URI, and have it in authorized_keys on the host."
 # The first that fits is told: a refused SSH key is "Permission denied", too.
 _HINTS = {
-    "publickey": "Name the right key with keyfile= in the URI, and have it in authorized_keys on the host.",
+    "publickey": _KEY_HINT,
+    "PublicKey": _KEY_HINT,  # in the words of libssh2
     "Host key verification failed": "Connect once with ssh, as the same user, and accept the host's key.",
     "verify the session host key": "Add the host's key (ssh-keyscan) to the file that known_hosts= in the URI names.",
     "Cannot read CA certificate": "Put cacert.pem, clientcert.pem and clientkey.pem where pkipath= in the URI says.",
