@@ -23,7 +23,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.running import until
-from virtscope.agent import collector
+from virtscope.agent import collector, discovery, uri
 from virtscope.agent.discovery import targets
 from virtscope.agent.discovery.dns_srv import DnsSource
 from virtscope.agent.discovery.file import FileSource
@@ -31,7 +31,7 @@ from virtscope.agent.discovery.http_sd import HttpSource
 from virtscope.agent.discovery.openstack import OpenStackSource
 from virtscope.agent.discovery.template import DEFAULT, Template
 from virtscope.agent.discovery.watcher import Watcher, merged, pause
-from virtscope.agent.pace import Pace, discovery, uri
+from virtscope.agent.pace import Pace
 from virtscope.agent.uri import ConnectionUri
 from virtscope.errors import BadInput, BadUri, DiscoveryError
 from virtscope.sample import Batch, LinkState
