@@ -91,7 +91,7 @@ class Host:
     def libssh2_uri(self) -> str:
         """By SSH without a program: libvirt itself looks the host's key up.
 
-        Not ``qemu+libssh``: with libvirt 9.0 it hangs or crashes the process as soon as libvirt's event loop runs.
+        Not ``qemu+libssh``: with libvirt 9.0 it hung or crashed the process that used it.
         """
         known = f"known_hosts={self.keys.known_hosts}&known_hosts_verify=normal"
         return f"qemu+libssh2://root@{self.address}/system?keyfile={self.keys.client}/id&sshauth=privkey&{known}"

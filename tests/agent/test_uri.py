@@ -20,7 +20,7 @@ from virtscope.errors import BadUri
         "qemu+tcp://[::1]/system",
         "qemu+tcp://[2001:db8::1]:16509/system",
         "qemu+libssh2://kvm1/system?sshauth=agent,privkey&known_hosts=/k&known_hosts_verify=auto",
-        "qemu+libssh://first.last@kvm1./system?mode=direct&proxy=native",
+        "qemu+libssh2://first.last@kvm1./system?mode=direct&proxy=native",
         "qemu:///system?proxy=auto",
         "qemu+tls://kvm1/system?pkipath=/etc/pki/a+b",
         "qemu:/system",

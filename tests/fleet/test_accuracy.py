@@ -115,7 +115,7 @@ def test_rates_are_what_virsh_says(fleet: Running, window: tuple[float, Witness,
 
 
 def test_memory_is_what_the_guest_says(fleet: Running, window: tuple[float, Witness, Witness]) -> None:
-    start, _, after = window
-    memory = after.mixed.memory
-    used = (memory["MemTotal"] - memory["MemAvailable"]) * 1024
-    assert average(fleet, "domain", "memory_used", "mixed", start) == pytest.approx(used, rel=0.02)
+    start, *ends = window
+    used = [(one.mixed.memory["MemTotal"] - one.mixed.memory["MemAvailable"]) * 1024 for one in ends]
+    ours = average(fleet, "domain", "memory_used", "mixed", start)
+    assert min(used) * 0.97 < ours < max(used) * 1.03

@@ -63,6 +63,8 @@ RESYNC_SECONDS = 300.0
 EXTRA_TICK_SECONDS = 1.0
 """An event brings an extra tick, but never two within this time."""
 LONGEST_BACKOFF_SECONDS = 30.0
+STOP_SECONDS = 5.0
+"""How long a collector may take to end before it is left to itself."""
 
 
 class Told(Protocol):
@@ -258,12 +260,7 @@ class Collector:
         return self._inventory.update_domains(described, {domain for domain, _ in reading.fields})
 
     def _slow(self, session: _Session, reading: Reading, *, slow: bool) -> SlowReading:
-        """Begin a round of the slow lanes when it is time, and what the last ones have brought."""
-        if slow:
-            may_be_asked = reading.active - reading.answer.sick
-            session.slow.start(session.hypervisor, session.host.id, may_be_asked, self._inventory.domains)
-            if session.guests is not None:
-                session.guests.start(may_be_asked)
+        """What the last rounds of the slow lanes have brought; and begin others when it is time."""
         rows: dict[Scope, Sequence[Row]] = {}
         others: dict[type[Other], Sequence[Other]] = {}
         try:
@@ -276,6 +273,13 @@ class Collector:
         except HypervisorError as error:
             self._errors += 1
             log.warning("%s: %s", self._uri.text, error)
+        if slow:
+            may_be_asked = reading.active - reading.answer.sick
+            session.slow.start(session.hypervisor, session.host.id, may_be_asked, self._inventory.domains)
+            if session.guests is not None:
+                session.guests.start(may_be_asked)
+        else:
+            session.slow.follow_jobs(session.hypervisor, self._inventory.domains)
         return SlowReading(rows, others)
 
     def _heard(self, event: HypervisorEvent) -> None:
@@ -435,15 +439,22 @@ def start(uri: ConnectionUri, sink: Sink, pace: Pace, allowed: frozenset[Write] 
         pace: how often it is read.
         allowed: what may be written there.
     """
-    collector = Collector(uri, sink, pace, allowed)
-    thread = threading.Thread(target=collector.run, name=f"collector {uri.text}", daemon=True)
-    thread.start()
+    collector, thread = _started(uri, sink, pace, allowed)
 
     def stop() -> None:
         collector.stop()
-        thread.join(timeout=5)
+        thread.join(STOP_SECONDS)
 
     return stop
+
+
+def _started(
+    uri: ConnectionUri, sink: Sink, pace: Pace, allowed: frozenset[Write]
+) -> tuple[Collector, threading.Thread]:
+    collector = Collector(uri, sink, pace, allowed)
+    thread = threading.Thread(target=collector.run, name=f"collector {uri.text}", daemon=True)
+    thread.start()
+    return collector, thread
 
 
 def follow(watching: Watching, sink: Sink, told: Told | None = None) -> Callable[[], None]:
@@ -460,16 +471,31 @@ def follow(watching: Watching, sink: Sink, told: Told | None = None) -> Callable
     template = watching.template or DEFAULT
     sources = [discovery.parse(text, template, allow_no_verify=watching.allow_no_verify) for text in watching.sources]
 
+    running: set[Collector] = set()
+    ending: list[float] = []
+
     def begin(uri: ConnectionUri) -> Callable[[], None]:
         if told is not None:
             told.watch(uri.text)
-        stop = start(uri, sink, watching.pace, watching.allowed_on(uri.text))
+        collector, thread = _started(uri, sink, watching.pace, watching.allowed_on(uri.text))
+        running.add(collector)
 
         def end() -> None:
-            stop()
-            if told is not None:
+            collector.stop()
+            thread.join(max(0.0, ending[0] - time.monotonic()) if ending else STOP_SECONDS)
+            running.discard(collector)
+            if told is not None and not ending:
                 told.leave(uri.text)
 
         return end
 
-    return Watcher(sources, watching.uris, begin).stop
+    watcher = Watcher(sources, watching.uris, begin)
+
+    def stop() -> None:
+        # All are told before any is waited for: hosts that hang take as long together as one.
+        ending.append(time.monotonic() + STOP_SECONDS)
+        for collector in list(running):
+            collector.stop()
+        watcher.stop()
+
+    return stop

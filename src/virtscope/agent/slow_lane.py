@@ -33,6 +33,7 @@ class SlowLane:
         self.lane = Lane(name)
         """To be closed by whoever closes the connection."""
         self._round: Call[SlowReading] | None = None
+        self._with_jobs: frozenset[str] = frozenset()
 
     def start(
         self, hypervisor: Hypervisor, host: str, domains: Collection[str], facts: Mapping[str, DomainFacts]
@@ -41,6 +42,15 @@ class SlowLane:
         known = dict(facts)
         with suppress(Late):
             self._round = self.lane.start(lambda: _read(hypervisor, host, domains, known))
+
+    def follow_jobs(self, hypervisor: Hypervisor, facts: Mapping[str, DomainFacts]) -> None:
+        """Look again at the jobs that the last round has found, and at nothing else."""
+        known, domains = dict(facts), self._with_jobs
+        if domains:
+            with suppress(Late):
+                self._round = self.lane.start(
+                    lambda: SlowReading({Scope.JOB: list(_jobs(hypervisor, domains, known))}, {})
+                )
 
     def result(self) -> SlowReading | None:
         """What the last round has brought, once; None while there is nothing new.
@@ -51,7 +61,9 @@ class SlowLane:
         if self._round is None or not self._round.is_done:
             return None
         finished, self._round = self._round, None
-        return finished.result(0)
+        found = finished.result(0)
+        self._with_jobs = frozenset(str(row[0]) for row in found.rows.get(Scope.JOB, ()))
+        return found
 
 
 def _read(hypervisor: Hypervisor, host: str, domains: Collection[str], facts: Mapping[str, DomainFacts]) -> SlowReading:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from virtscope.errors import BadUri
 
 DRIVERS = frozenset({"qemu", "test", "lxc", "xen", "ch", "bhyve", "vbox", "vz", "esx", "hyperv"})
-TRANSPORTS = frozenset({"", "unix", "ssh", "libssh", "libssh2", "tls", "tcp"})
+TRANSPORTS = frozenset({"", "unix", "ssh", "libssh2", "tls", "tcp"})
+"""``libssh`` is not among them: with libvirt 9.0 it hung, and brought the whole process down, beside other threads."""
 PATHS = frozenset({"", "/", "/system", "/session", "/default"})
 """``/embed`` is not among them: it runs a hypervisor in this process. ``test:///file`` would read any file."""
 

@@ -38,7 +38,7 @@ def run(watching: Watching, listen: str, config: Path | None, dialect: Dialect) 
     stop = collector.follow(watching, board, board)
     listener.start()
     try:
-        address = f"{listener.url}/metrics"
+        address = listener.url
         console.print(Text.assemble(("virtscope agent ", "bold"), f"{__version__} is at ", (address, "bold cyan")))
         for watched in (*(uri.text for uri in watching.uris), *watching.sources):
             console.print(Text(f"  watches {plain(watched)}"))
