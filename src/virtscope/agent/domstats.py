@@ -24,15 +24,18 @@ def rows(
     statistics: Iterable[tuple[str, Mapping[str, Any]]], facts: Mapping[str, DomainFacts]
 ) -> dict[Scope, list[Row]]:
     """One row for each domain, vCPU, disk, interface and I/O thread that the answer of a bulk call names."""
-    scopes = (Scope.DOMAIN, Scope.VCPU, Scope.DISK, Scope.NIC, Scope.IOTHREAD)
-    tables: dict[Scope, list[Row]] = {scope: [] for scope in scopes}
+    domains: list[Row] = []
+    vcpus: list[Row] = []
+    disks: list[Row] = []
+    nics: list[Row] = []
+    iothreads: list[Row] = []
     for domain, record in statistics:
-        tables[Scope.DOMAIN].append((domain, *_values(record, _fields(Scope.DOMAIN))))
-        tables[Scope.VCPU].extend(_vcpus(domain, record))
-        tables[Scope.DISK].extend(_disks(domain, record))
-        tables[Scope.NIC].extend(_nics(domain, record, facts.get(domain)))
-        tables[Scope.IOTHREAD].extend(_iothreads(domain, record))
-    return tables
+        domains.append((domain, *_values(record, _fields(Scope.DOMAIN))))
+        vcpus += _vcpus(domain, record)
+        disks += _disks(domain, record)
+        nics += _nics(domain, record, facts.get(domain))
+        iothreads += _iothreads(domain, record)
+    return {Scope.DOMAIN: domains, Scope.VCPU: vcpus, Scope.DISK: disks, Scope.NIC: nics, Scope.IOTHREAD: iothreads}
 
 
 def interface_names(record: Mapping[str, Any]) -> set[str]:
@@ -82,11 +85,7 @@ def _iothreads(domain: str, record: Mapping[str, Any]) -> list[Row]:
 
 
 def _values(record: Mapping[str, Any], fields: tuple[str, ...]) -> list[Value]:
-    return [_clean(record.get(field)) for field in fields]
-
-
-def _clean(value: Any) -> Value:
-    return int(value) if value is not None and 0 <= value <= _LARGEST else None
+    return [value if value is not None and 0 <= value <= _LARGEST else None for value in map(record.get, fields)]
 
 
 @cache

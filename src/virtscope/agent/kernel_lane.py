@@ -90,8 +90,8 @@ class KernelLane:
         for gone in self._emulators.keys() - active:
             self._drop(gone)
         for domain, emulator in list(self._emulators.items()):
-            if processes.threads(emulator.pid) != emulator.tasks:
-                self._drop(domain)
+            if processes.threads(emulator.pid) != emulator.threads:
+                self._reopen(domain, emulator)
         for domain, pid in processes.find(active - self._emulators.keys()).items():
             opened = processes.open_emulator(pid)
             if opened is not None and opened.vcpus:
@@ -136,6 +136,17 @@ class KernelLane:
         for domain in list(self._emulators):
             self._drop(domain)
         self._watched = ()
+
+    def _reopen(self, domain: str, emulator: Emulator) -> None:
+        """Threads came or went: vCPUs among them, perhaps."""
+        again = processes.open_emulator(emulator.pid)
+        if again is not None and again.started == emulator.started and again.vcpus:
+            emulator.close()
+            self._emulators[domain] = again
+            return
+        if again is not None:
+            again.close()
+        self._drop(domain)
 
     def _drop(self, domain: str) -> None:
         self._emulators.pop(domain).close()

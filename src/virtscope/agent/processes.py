@@ -37,8 +37,8 @@ class Emulator:
     """vCPU index to the descriptor of its thread's ``sched``, where this kernel counts the waiting for I/O."""
     iothreads: dict[int, int] = field(default_factory=dict)
     """I/O thread to the descriptor of its schedstat."""
-    tasks: frozenset[str] = frozenset()
-    """Its threads when this was made: vCPUs come and go."""
+    threads: int = 0
+    """How many threads it had when this was made: vCPUs come and go."""
 
     def close(self) -> None:
         """Let the descriptors go."""
@@ -52,7 +52,7 @@ def find(domains: Iterable[str], proc: Path = PROC) -> dict[str, int]:
     """The pid of each of these domains (by UUID) that has a process on this machine."""
     wanted = {domain.encode(): domain for domain in domains}
     found: dict[str, int] = {}
-    for entry in os.scandir(proc):
+    for entry in os.scandir(proc) if wanted else ():
         if not wanted or not entry.name.isdigit():
             continue
         words = _read(f"{entry.path}/cmdline").split(b"\0")
@@ -76,15 +76,15 @@ def open_emulator(pid: int, proc: Path = PROC) -> Emulator | None:
     wanted = [(_VCPU, "schedstat", vcpus), (_IOTHREAD, "schedstat", iothreads)]
     if _read(f"{proc}/sys/kernel/sched_schedstats").strip() == b"1":
         wanted.append((_VCPU, "sched", waits))
-    tasks = threads(pid, proc)
-    for task in tasks:
+    count = threads(pid, proc)
+    for task in _names(f"{folder}/task"):
         name = _read(f"{folder}/task/{task}/comm")
         for pattern, file, opened in wanted:
             match = pattern.match(name)
             descriptor = _open(f"{folder}/task/{task}/{file}") if match else None
             if match and descriptor is not None:
                 opened[int(match[1])] = descriptor
-    return Emulator(pid, started, _open_cpu_figures(folder, proc), vcpus, waits, iothreads, tasks)
+    return Emulator(pid, started, _open_cpu_figures(folder, proc), vcpus, waits, iothreads, count)
 
 
 def start_time(pid: int, proc: Path = PROC) -> str | None:
@@ -93,12 +93,12 @@ def start_time(pid: int, proc: Path = PROC) -> str | None:
     return fields[19].decode() if len(fields) > 19 else None
 
 
-def threads(pid: int, proc: Path = PROC) -> frozenset[str]:
-    """The ids of a process's threads."""
+def threads(pid: int, proc: Path = PROC) -> int:
+    """How many threads a process has; 0 where it is gone. A folder has a link more for each folder in it."""
     try:
-        return frozenset(os.listdir(f"{proc}/{pid}/task"))  # noqa: PTH208  # for every domain at every tick
+        return os.stat(f"{proc}/{pid}/task").st_nlink - 2  # noqa: PTH116  # for every domain at every tick
     except OSError:
-        return frozenset()
+        return 0
 
 
 def cpu_ns(figures: bytes) -> tuple[int, int | None, int | None]:
@@ -145,6 +145,13 @@ def _mounts(proc: Path, *, unified: bool) -> list[str]:
         if kind == "cgroup2" if unified else kind == "cgroup" and "cpuacct" in options.split(","):
             found.append(before.split(" ")[4])
     return found
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208  # a thousand times a scan
+    except OSError:
+        return []
 
 
 def _open(path: str) -> int | None:
