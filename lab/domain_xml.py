@@ -20,7 +20,7 @@ def guest(spec: GuestSpec, identity: str, image: Image, folder: Path, address: s
     """A guest that boots; ``address`` is its IPv4 address in the network whose ``gateway`` is the host."""
     command = (
         f"console=ttyS0 quiet panic=1 lab.load={','.join(spec.loads)} lab.report={REPORT_SECONDS} "
-        f"lab.ip={address}/24 lab.gateway={gateway}"
+        f"lab.ip={address}/24 lab.gateway={gateway}{' lab.agent=1' if spec.agent else ''}"
     )
     boot = f"<kernel>{image.kernel}</kernel><initrd>{image.initramfs}</initrd><cmdline>{escape(command)}</cmdline>"
     console = f"<serial type='file'><source path={quoteattr(str(folder / f'{spec.name}.console'))}/></serial>"
@@ -31,7 +31,9 @@ def guest(spec: GuestSpec, identity: str, image: Image, folder: Path, address: s
         f"<model type='virtio'/>{filterref}</interface>"
     )
     disks = "".join(_disk(folder, spec.name, number) for number in range(spec.disks))
-    return _domain(spec, identity, boot, disks + nic + console, _nova(spec, address))
+    channel = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+    devices = disks + nic + console + (channel if spec.agent else "")
+    return _domain(spec, identity, boot, devices, _nova(spec, address))
 
 
 def bare(name: str, identity: str, folder: Path, devices: int = 1) -> str:

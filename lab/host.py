@@ -182,7 +182,7 @@ class Host:
 
     def start_guest(self, spec: GuestSpec, number: int, made: Image | None = None) -> None:
         """Define a guest, the ``number``-th of the host, and start it where its spec says so."""
-        made = made or image()
+        made = image(agent=True) if spec.agent else made or image()
         disks = self.folder / "disks"
         for disk in range(spec.disks):
             with domain_xml.disk_file(disks, spec.name, disk).open("wb") as file:

@@ -14,7 +14,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from lab.errors import LabError
 CACHE = Path("/var/cache/virtscope-lab")
 MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "virtio_balloon")
 """What a guest needs of its kernel; what they need in turn is found in the modules themselves."""
+AGENT_MODULES = ("virtio_console", "crc32c_generic", "ext4")
+"""What a guest with an agent and a file system needs on top; ext4 asks for crc32c by no name that a module tells."""
 _PACKAGES = ("linux-image-cloud-amd64", "linux-image-virtual")
 _INIT = Path(__file__).parent / "init.sh"
 
@@ -35,15 +37,15 @@ class Image:
     initramfs: Path
 
 
-def image(cache: Path = CACHE) -> Image:
-    """The image, made where it is not in the cache yet.
+def image(cache: Path = CACHE, *, agent: bool = False) -> Image:
+    """The image, made where it is not in the cache yet; with QEMU's guest agent where that is wanted.
 
     Raises:
         LabError: there is no kernel to be had, or no busybox.
     """
     kernel_root = _kernel(cache)
     kernel = next(iter(sorted(kernel_root.glob("boot/vmlinuz-*"))))
-    content = _initramfs(kernel_root, _busybox())
+    content = _initramfs(kernel_root, _busybox(), _agent() if agent else {})
     initramfs = cache / f"initramfs-{hashlib.sha256(content).hexdigest()[:16]}.gz"
     if not initramfs.exists():
         temporary = initramfs.with_suffix(".tmp")
@@ -92,13 +94,28 @@ def _busybox() -> bytes:
     return Path(program).read_bytes()
 
 
-def _initramfs(kernel_root: Path, busybox: bytes) -> bytes:
-    modules = dict(_with_dependencies(kernel_root, MODULES))
+def _agent() -> dict[str, bytes]:
+    """QEMU's guest agent and the libraries that it needs, by their paths in the guest."""
+    program = shutil.which("qemu-ga")
+    if program is None:
+        raise LabError("qemu-ga is missing: install the package qemu-guest-agent")
+    told = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    libraries = re.findall(r"(/\S+)(?= \(0x)", told)
+    return {"bin/qemu-ga": Path(program).read_bytes()} | {
+        path.removeprefix("/"): Path(path).read_bytes() for path in libraries
+    }
+
+
+def _initramfs(kernel_root: Path, busybox: bytes, files: Mapping[str, bytes]) -> bytes:
+    modules = dict(_with_dependencies(kernel_root, (*MODULES, *AGENT_MODULES) if files else MODULES))
     archive = _Archive()
-    for folder in ("bin", "dev", "proc", "sys", "tmp", "modules"):
+    above = {str(folder) for file in files for folder in Path(file).parents} - {".", "bin"}
+    for folder in ("bin", "dev", "proc", "sys", "tmp", "modules", *sorted(above)):
         archive.add(folder, stat.S_IFDIR | 0o755)
     archive.add("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
     archive.add("bin/busybox", stat.S_IFREG | 0o755, busybox)
+    for file, program in files.items():
+        archive.add(file, stat.S_IFREG | 0o755, program)
     archive.add("init", stat.S_IFREG | 0o755, _INIT.read_bytes())
     for name, content in modules.items():
         archive.add(f"modules/{name}.ko", stat.S_IFREG | 0o644, content)

@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # The guest's first and only program: makes the load that the kernel's command line asks for, and tells on the serial
 # port what really happened, in the guest's own counters. That is the truth which figures are compared with.
-#   lab.load=LOAD,LOAD…  lab.ip=A.B.C.D/L  lab.gateway=A.B.C.D  lab.report=SECONDS        (loads: see spec.py)
+#   lab.load=LOAD,LOAD…  lab.ip=A.B.C.D/L  lab.gateway=A.B.C.D  lab.report=SECONDS  lab.agent=1   (loads: see spec.py)
 B=/bin/busybox
 $B mount -t proc proc /proc
 $B mount -t sysfs sysfs /sys
@@ -19,6 +19,15 @@ period=$(option lab.report)
 ip link set lo up
 ip link set eth0 up 2>/dev/null
 [ -n "$ip" ] && ip addr add "$ip" dev eth0
+
+# QEMU's guest agent, and a file system for it to tell of.
+if [ -n "$(option lab.agent)" ]; then
+  mkdir -p /data /var/run
+  hostname lab-guest
+  mke2fs -q /dev/vda >/dev/null 2>&1 || mke2fs /dev/vda >/dev/null 2>&1
+  mount -t ext4 /dev/vda /data
+  qemu-ga -m virtio-serial -p "$(echo /dev/vport*p1)" -t /tmp -f /tmp/agent.pid >/dev/null 2>&1 &
+fi
 
 # Sets cs to the time since boot in centiseconds.
 now() {

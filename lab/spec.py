@@ -34,6 +34,8 @@ class GuestSpec:
     project: str = "demo"
     owner: str = "alice"
     flavor: str = "m1.tiny"
+    agent: bool = False
+    """Whether QEMU's guest agent runs in it, and its first disk has a file system, mounted on /data."""
     started: bool = True
 
     def __post_init__(self) -> None:

@@ -22,7 +22,7 @@ from virtscope.agent import discovery, libvirt_lane
 from virtscope.agent.discovery.template import DEFAULT
 from virtscope.agent.discovery.watcher import Watcher
 from virtscope.agent.guest_lane import GuestLane
-from virtscope.agent.hypervisor import Hypervisor, HypervisorEvent
+from virtscope.agent.hypervisor import GUEST_AGENT, Hypervisor, HypervisorEvent
 from virtscope.agent.inventory import Inventory, News
 from virtscope.agent.kernel_lane import KernelLane, Watched
 from virtscope.agent.lane import Lane, close_after
@@ -236,7 +236,8 @@ class Collector:
         if session.kernel is not None:
             session.kernel.follow(libvirt_lane.watched(whole, reading, self._inventory.domains), own)
         sample = libvirt_lane.beside_kernel(whole) if beside else whole
-        late = self._slow(session, reading, slow=slow)
+        agents = any(event.kind == GUEST_AGENT for event in heard)
+        late = self._slow(session, reading, slow=slow, agents=agents)
         sample = libvirt_lane.with_rows(sample, late.rows)
         others = self._inventory.update_others(late.others)
         told = tuple(Event(event.at, session.host.id, event.domain, event.kind, event.detail) for event in heard)
@@ -259,7 +260,7 @@ class Collector:
         described = session.lane.call(describe, max(GIVE_UP_SECONDS, self._pace.interval)) if domains else []
         return self._inventory.update_domains(described, {domain for domain, _ in reading.fields})
 
-    def _slow(self, session: _Session, reading: Reading, *, slow: bool) -> SlowReading:
+    def _slow(self, session: _Session, reading: Reading, *, slow: bool, agents: bool) -> SlowReading:
         """What the last rounds of the slow lanes have brought; and begin others when it is time."""
         rows: dict[Scope, Sequence[Row]] = {}
         others: dict[type[Other], Sequence[Other]] = {}
@@ -273,11 +274,11 @@ class Collector:
         except HypervisorError as error:
             self._errors += 1
             log.warning("%s: %s", self._uri.text, error)
+        may_be_asked = reading.active - reading.answer.sick
+        if session.guests is not None and (slow or agents):
+            session.guests.start(may_be_asked)
         if slow:
-            may_be_asked = reading.active - reading.answer.sick
             session.slow.start(session.hypervisor, session.host.id, may_be_asked, self._inventory.domains)
-            if session.guests is not None:
-                session.guests.start(may_be_asked)
         else:
             session.slow.follow_jobs(session.hypervisor, self._inventory.domains)
         return SlowReading(rows, others)

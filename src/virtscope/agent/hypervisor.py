@@ -454,6 +454,9 @@ def _words(*details: object) -> str:
     return " ".join(str(detail) for detail in details if detail not in (None, ""))
 
 
+GUEST_AGENT = "guest agent"
+"""The kind of the event that a guest's agent came or went."""
+
 _EVENTS: Mapping[int, tuple[str, Callable[..., str]]] = {
     libvirt.VIR_DOMAIN_EVENT_ID_REBOOT: ("rebooted", _nothing),
     libvirt.VIR_DOMAIN_EVENT_ID_WATCHDOG: ("watchdog", codes.watchdog),
@@ -479,7 +482,7 @@ _EVENTS: Mapping[int, tuple[str, Callable[..., str]]] = {
         "tunable changed",
         lambda found: ", ".join(f"{name.partition('.')[2] or name} {value}" for name, value in found.items()),
     ),
-    libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE: ("guest agent", codes.guest_agent),
+    libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE: (GUEST_AGENT, codes.guest_agent),
     libvirt.VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION: ("migration", lambda number: f"iteration {number}"),
     libvirt.VIR_DOMAIN_EVENT_ID_JOB_COMPLETED: ("job completed", lambda *_details: ""),
     libvirt.VIR_DOMAIN_EVENT_ID_DISK_CHANGE: (
