@@ -47,6 +47,7 @@ export interface Domain {
   state: string;
   state_reason: string | null;
   stale: boolean;
+  timed_out: boolean;
   sampled: number | null;
   interval: number | null;
   facts: {
