@@ -22,6 +22,7 @@ _TITLES = {
     Scope.DISK: "Disks",
     Scope.NIC: "Network interfaces",
     Scope.IOTHREAD: "I/O threads",
+    Scope.PERF: "Counted events",
     Scope.JOB: "Migrations and jobs of disks",
     Scope.FILESYSTEM: "File systems of guests",
 }

@@ -22,9 +22,14 @@ ROOT = Path(__file__).parent.parent.parent
 RECORDED = sorted((Path(__file__).parent / "recorded").glob("*.json"))
 
 
+def general_form(field: str) -> str:
+    """A field without which device, or which event, it is of."""
+    return re.sub(r"\.\d+\.", ".{}.", re.sub(r"^perf\.\w+", "perf.{}", field))
+
+
 def declared(field: str) -> bool:
     """Whether a field of libvirt's answer is a metric's source, or left out on purpose."""
-    general = re.sub(r"\.\d+\.", ".{}.", field)
+    general = general_form(field)
     return any(metric.source == general for metric in METRICS) or any(
         re.fullmatch(ignored, field) for ignored in IGNORED_SOURCES
     )
@@ -49,7 +54,7 @@ def test_every_group_is_filled_by_the_recorded_answers() -> None:
         for record in json.loads(answer.read_text())
         for field in record
         for metric in METRICS
-        if metric.group is not Group.NODE and metric.source == re.sub(r"\.\d+\.", ".{}.", field)
+        if metric.group is not Group.NODE and metric.source == general_form(field)
     }
     assert seen == libvirt_lane.FREE | libvirt_lane.COSTLY | libvirt_lane.SLOW
 

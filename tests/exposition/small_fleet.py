@@ -83,6 +83,7 @@ def small_fleet() -> Board:
         Scope.DISK: [numbered(Scope.DISK, WEB, "vda")],
         Scope.NIC: [numbered(Scope.NIC, WEB, "52:54:00:00:00:01", "vnet0")],
         Scope.IOTHREAD: [numbered(Scope.IOTHREAD, WEB, 1)],
+        Scope.PERF: [numbered(Scope.PERF, WEB, "page_faults")],
         Scope.JOB: [numbered(Scope.JOB, WEB, "migration")],
         Scope.FILESYSTEM: [numbered(Scope.FILESYSTEM, WEB, "/srv")],
     }

@@ -29,13 +29,17 @@ def rows(
     disks: list[Row] = []
     nics: list[Row] = []
     iothreads: list[Row] = []
+    events: list[Row] = []
     for domain, record in statistics:
         domains.append((domain, *_values(record, _fields(Scope.DOMAIN))))
         vcpus += _vcpus(domain, record)
         disks += _disks(domain, record)
         nics += _nics(domain, record, facts.get(domain))
         iothreads += _iothreads(domain, record)
-    return {Scope.DOMAIN: domains, Scope.VCPU: vcpus, Scope.DISK: disks, Scope.NIC: nics, Scope.IOTHREAD: iothreads}
+        events += [(domain, name[5:], record[name]) for name in record if name.startswith("perf.")]
+    tables = {Scope.DOMAIN: domains, Scope.VCPU: vcpus, Scope.DISK: disks, Scope.NIC: nics, Scope.IOTHREAD: iothreads}
+    # Hardly any domain has them, and they are not asked for at every tick: where none are told, nothing is said.
+    return tables | {Scope.PERF: events} if events else tables
 
 
 def interface_names(record: Mapping[str, Any]) -> set[str]:

@@ -34,6 +34,7 @@ _GROUPS = {
     Group.BLOCK: libvirt.VIR_DOMAIN_STATS_BLOCK,
     Group.IOTHREAD: libvirt.VIR_DOMAIN_STATS_IOTHREAD,
     Group.DIRTY_RATE: libvirt.VIR_DOMAIN_STATS_DIRTYRATE,
+    Group.PERF: libvirt.VIR_DOMAIN_STATS_PERF,
 }
 
 _HUGE_PAGES = frozenset({"2048", "1048576"})

@@ -24,8 +24,9 @@ FREE = frozenset({Group.STATE, Group.INTERFACE})
 """Groups that libvirt answers without asking an emulator: so they cannot hang."""
 COSTLY = frozenset({Group.CPU_TOTAL, Group.BALLOON, Group.VCPU, Group.BLOCK})
 """Groups that cost monitor commands: one to three for each domain and group."""
-SLOW = frozenset({Group.IOTHREAD, Group.DIRTY_RATE, Group.CPU_TOTAL})
+SLOW = frozenset({Group.IOTHREAD, Group.DIRTY_RATE, Group.CPU_TOTAL, Group.PERF})
 """Groups that hardly ever change, or that the kernel lane lacks only a detail of: asked for now and then."""
+_NOT_THE_KERNEL_S = frozenset({Scope.DOMAIN, Scope.DISK, Scope.PERF})
 _KEPT = ("iothread.", "dirtyrate.")
 """What a slow reading brings stays true until the next one."""
 
@@ -117,7 +118,7 @@ def sample(reading: Reading, host: HostFacts, facts: Mapping[str, DomainFacts], 
 def beside_kernel(whole: Sample) -> Sample:
     """What of a sample the kernel lane does not bring: the rest of the domains' rows, and the disks."""
     return Sample(
-        whole.host, whole.at, {scope: rows for scope, rows in whole.rows.items() if scope in (Scope.DOMAIN, Scope.DISK)}
+        whole.host, whole.at, {scope: rows for scope, rows in whole.rows.items() if scope in _NOT_THE_KERNEL_S}
     )
 
 

@@ -50,9 +50,10 @@ class Metric:
         return f"{self.scope.exposition_prefix}_{name}{total}"
 
 
-HOST, CELL, POOL, VOLUME, DOMAIN, VCPU, DISK, NIC, IOTHREAD, JOB, FILESYSTEM = Scope
+HOST, CELL, POOL, VOLUME, DOMAIN, VCPU, DISK, NIC, IOTHREAD, PERF, JOB, FILESYSTEM = Scope
 STATE_GROUP, CPU_TOTAL, BALLOON, VCPU_GROUP, INTERFACE, BLOCK, IOTHREAD_GROUP, DIRTY_RATE = tuple(Group)[:8]
-NODE, CELL_GROUP, STORAGE, JOB_GROUP, GUEST_AGENT = tuple(Group)[8:]
+PERF_GROUP = Group.PERF
+NODE, CELL_GROUP, STORAGE, JOB_GROUP, GUEST_AGENT = tuple(Group)[9:]
 COUNTER, GAUGE, STATE = Kind
 SECONDS, BYTES, COUNT, TIMESTAMP = Unit.SECONDS, Unit.BYTES, Unit.COUNT, Unit.TIMESTAMP
 BYTES_PER_SECOND = Unit.BYTES_PER_SECOND
@@ -263,6 +264,10 @@ METRICS: tuple[Metric, ...] = (
     Metric("poll_shrink", IOTHREAD, IOTHREAD_GROUP, GAUGE, COUNT, "iothread.{}.poll-shrink", "Polling shrinks by",
            "Divisor by which the polling time shrinks."),
 
+    # An event that the kernel counts for a domain whose XML asks for it (<perf>).
+    Metric("count", PERF, PERF_GROUP, COUNTER, COUNT, "perf.{}", "Count",
+           "How often the event has happened: cpu_cycles, cache_misses, page_faults, context_switches…"),
+
     # A migration, or a job of one disk.
     Metric("type", JOB, JOB_GROUP, STATE, COUNT, "type", "Type",
            "Of a migration virDomainJobType: 1 bounded, 2 unbounded; of a disk's job virDomainBlockJobType: 1 pull, "
@@ -305,6 +310,7 @@ IGNORED_SOURCES = {
     r"net\.\d+\.name": "identity: the target of the row",
     r"block\.\d+\.(name|path|backingIndex)": "identity: the target of the row, and the inventory's source",
     r"block\.\d+\.(limits|latency_histogram)\..*": "limits are in the XML; histograms of newer daemons: not collected",
+    r"memory\.bandwidth\.monitor\..*": "resource groups (RDT) are a host's set-up, not a domain's figures",
     r"iothread\.count": "the number of threads is the number of their rows",
     r"dirtyrate\.(calc_status|calc_start_time|calc_period|calc_mode)": "how the dirty rate was measured",
     r"dirtyrate\.vcpu\..*": "the dirty rate of the whole domain is kept",

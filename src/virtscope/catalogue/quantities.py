@@ -20,7 +20,7 @@ class Quantity:
     formula: Expression
 
 
-HOST, CELL, POOL, VOLUME, DOMAIN, VCPU, DISK, NIC, IOTHREAD, JOB, FILESYSTEM = Scope
+HOST, CELL, POOL, VOLUME, DOMAIN, VCPU, DISK, NIC, IOTHREAD, PERF, JOB, FILESYSTEM = Scope
 SECONDS, BYTES, COUNT, RATIO = Unit.SECONDS, Unit.BYTES, Unit.COUNT, Unit.RATIO
 CORES, BYTES_PER_SECOND, PER_SECOND = Unit.CORES, Unit.BYTES_PER_SECOND, Unit.PER_SECOND
 
@@ -325,6 +325,11 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity("poll_maximum", IOTHREAD, SECONDS, "Polls for at most",
              "How long the thread polls for work before it sleeps.",
              Gauge("poll_maximum")),
+
+    # An event that the kernel counts.
+    Quantity("rate", PERF, PER_SECOND, "Rate",
+             "How often the event happens.",
+             Rate("count")),
 
     # A migration, or a job of a disk.
     Quantity("progress", JOB, RATIO, "Progress",

@@ -41,6 +41,7 @@ class Scope(Enum):
     DISK = "disk"
     NIC = "nic"
     IOTHREAD = "iothread"
+    PERF = "perf"
     JOB = "job"
     FILESYSTEM = "filesystem"
 
@@ -70,6 +71,7 @@ _KEYS = {
     Scope.DISK: ("host", "domain", "target"),
     Scope.NIC: ("host", "domain", "mac", "target"),
     Scope.IOTHREAD: ("host", "domain", "iothread"),
+    Scope.PERF: ("host", "domain", "event"),
     Scope.JOB: ("host", "domain", "job"),
     Scope.FILESYSTEM: ("host", "domain", "mountpoint"),
 }
@@ -83,6 +85,7 @@ _PREFIXES = {
     Scope.DISK: "libvirt_domain_block_stats",
     Scope.NIC: "libvirt_domain_interface_stats",
     Scope.IOTHREAD: "libvirt_domain_iothread",
+    Scope.PERF: "libvirt_domain_perf",
     Scope.JOB: "libvirt_domain_job",
     Scope.FILESYSTEM: "libvirt_domain_filesystem",
 }
@@ -99,6 +102,7 @@ class Group(Enum):
     BLOCK = "block"
     IOTHREAD = "iothread"
     DIRTY_RATE = "dirtyrate"
+    PERF = "perf"
     NODE = "node"
     CELL = "cell"
     STORAGE = "storage"

@@ -216,6 +216,14 @@ class IothreadAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class PerfAnswer:
+    """An event that the kernel counts for a domain."""
+
+    event: str
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
 class JobAnswer:
     """A migration, or a job of one disk, on its way."""
 
@@ -258,6 +266,7 @@ class DomainDetail(DomainAnswer):
     disks: list[DiskAnswer]
     nics: list[NicAnswer]
     iothreads: list[IothreadAnswer]
+    perf: list[PerfAnswer]
     jobs: list[JobAnswer]
     filesystems: list[FilesystemAnswer]
     guest: GuestAnswer | None

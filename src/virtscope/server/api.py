@@ -46,7 +46,9 @@ class Services:
 MOST_DEVICES = 64
 """How many devices of one kind a domain is taken to have at most, when the size of an answer is foreseen."""
 
-ScopeName = Literal["host", "cell", "pool", "volume", "domain", "vcpu", "disk", "nic", "iothread", "job", "filesystem"]
+_OfHosts = Literal["host", "cell", "pool", "volume"]
+_OfDomains = Literal["domain", "vcpu", "disk", "nic", "iothread", "perf", "job", "filesystem"]
+ScopeName = Literal[_OfHosts, _OfDomains]
 Moment = Annotated[float, Query(allow_inf_nan=False, ge=-1e10, le=1e10)]
 Name = Annotated[str, Query(max_length=300)]
 Names = Annotated[list[Annotated[str, Query(max_length=300)]], Query(max_length=1_000)]

@@ -110,6 +110,7 @@ class Present:
             disks=[answers.DiskAnswer(**self._disk(facts, disk)) for disk in facts.disks],
             nics=[answers.NicAnswer(**self._nic(facts, nic)) for nic in facts.nics],
             iothreads=[answers.IothreadAnswer(int(part), found) for part, found in self._parts(Scope.IOTHREAD, owner)],
+            perf=[answers.PerfAnswer(str(part), found) for part, found in self._parts(Scope.PERF, owner)],
             jobs=[answers.JobAnswer(str(part), found) for part, found in self._parts(Scope.JOB, owner)],
             filesystems=[
                 answers.FilesystemAnswer(str(part), found) for part, found in self._parts(Scope.FILESYSTEM, owner)
