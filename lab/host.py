@@ -40,6 +40,8 @@ _KEEPER = (
 _NAMESPACE = uuid.UUID("2f0c5dd0-5b1e-4a52-9d0f-6f7f3f6c2b11")
 START_SECONDS = 60.0
 """How long anything on a host may take to come up."""
+GONE_SECONDS = 2.0
+"""How long the keeper may be out of sight before its host has failed."""
 DISK_BYTES = 64 * 1024 * 1024
 FIRST_ADDRESS = 10
 """Last octet of the first guest's address."""
@@ -309,8 +311,12 @@ class Host:
     def _wait_for(self, condition: Callable[[], bool], what: str, log: Path) -> None:
         deadline = time.monotonic() + START_SECONDS
         pause = selectors.DefaultSelector()
+        kept = time.monotonic()
         while not condition():
-            if self.keeper is None or time.monotonic() > deadline:
+            # While a process becomes another program, for a moment nobody can read its arguments.
+            if self.keeper is not None:
+                kept = time.monotonic()
+            if time.monotonic() > min(deadline, kept + GONE_SECONDS):
                 said = log.read_text(errors="replace").strip()[-1000:] if log.exists() else ""
                 raise LabError(f"host {self.name}: {what} did not come up. Its log says: {said or 'nothing'}")
             pause.select(0.05)

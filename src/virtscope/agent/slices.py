@@ -13,6 +13,7 @@ any more but what cannot hang.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ SLOWNESS = 8
 """A slice may take so many times what slices took lately: a busy host is slow, not sick."""
 RETRIES = 3
 """How many more domains of the late slices may turn out to hang in one reading."""
+BUSY_TRIES, BUSY_SECONDS = 5, 0.1
+"""How often, and how soon, a domain is asked again whose lock somebody else has."""
 MOST_STUCK = 9
 """Calls that have not returned: with so many, nobody is asked any more by a call that can hang."""
 
@@ -111,6 +114,9 @@ class Slices:
         self._open: _Connection | None = None
         self._aside: list[_Connection] = []
         self._sick: set[str] = set()
+        self._busy: set[str] = set()
+        """Those whose lock somebody has: another client for a moment, or a call that hangs."""
+        self._pause = threading.Event()
         self._usual = 0.0
 
     def read(self, free: Iterable[Group], costly: Iterable[Group], deadline: float) -> Answer:
@@ -129,8 +135,10 @@ class Slices:
         late = self._ask_all([record.id for record in domains if record.id not in self._sick], costly, active, fields)
         for _ in range(RETRIES):
             late = self._ask_again(late, costly, active, fields)
+        self._settle(costly, active, fields)
         for domain in sorted(self._sick & active):
             self._probe(domain, costly, fields)
+        self._busy.clear()
         return Answer(domains, fields, frozenset(self._sick), self._stuck())
 
     def close(self) -> None:
@@ -179,6 +187,17 @@ class Slices:
             return list(domains)
         return []
 
+    def _settle(self, groups: Iterable[Group], active: set[str], fields: dict[str, Fields]) -> None:
+        """Ask those that were busy again, a few times: somebody else may have had their lock for a moment."""
+        for _ in range(BUSY_TRIES):
+            busy = sorted(self._busy)
+            if not busy or self._stuck() >= MOST_STUCK:
+                break
+            self._pause.wait(BUSY_SECONDS)
+            self._ask_again(busy, groups, active, fields)
+        self._sick |= self._busy
+        self._busy.clear()
+
     def _probe(self, domain: str, groups: Iterable[Group], fields: dict[str, Fields]) -> None:
         """Ask a sick domain by itself, unless a call that is about it is still on its way."""
         waiting = (question for one in self._aside for question in one.stuck)
@@ -197,11 +216,12 @@ class Slices:
             self._put_aside_if_stuck()
 
     def _take(self, answer: Mapping[str, Fields], active: set[str], fields: dict[str, Fields]) -> None:
-        """Sort the answers into those that are whole, and those of domains that do not answer."""
+        """Sort the answers into those that are whole, and those of domains that nobody could ask."""
         for domain, found in answer.items():
             if domain in active and "balloon.current" in found and NEEDS_EMULATOR not in found:
-                self._sick.add(domain)
+                self._busy.add(domain)
             else:
+                self._busy.discard(domain)
                 self._sick.discard(domain)
                 fields[domain] = found
 
