@@ -18,7 +18,7 @@ from virtscope.agent.pace import Pace
 from virtscope.agent.settings import Write
 from virtscope.agent.uri import parse
 from virtscope.catalogue import Scope, metrics_of
-from virtscope.sample import Batch, Row
+from virtscope.sample import Batch, NetworkFacts, Row
 
 
 def virtscope(fleet: Running, *arguments: str) -> str:
@@ -123,6 +123,30 @@ def test_networks_and_numa_nodes(lab: Lab, fleet: Running) -> None:
     assert {(found["name"], found["bridge"], found["active"]) for found in networks} == {("default", "virbr0", True)}
     cells = fleet.get("/api/v1/hosts/kvm1")["cells"]
     assert sum(cell["figures"]["memory_total"] for cell in cells) > 1_000_000_000
+
+
+def test_an_address_that_was_given_out(lab: Lab) -> None:
+    """Somebody on the host asks its DHCP server for an address."""
+    host = lab.host("kvm1")
+    host.run("ip", "link", "add", "asks", "address", "52:54:00:12:34:56", "type", "veth", "peer", "name", "port")
+    host.run("ip", "link", "set", "port", "master", "virbr0", "up")
+    host.run("ip", "link", "set", "asks", "up")
+    host.run("busybox", "udhcpc", "-i", "asks", "-n", "-q", "-t", "20", "-s", "/bin/true", "-x", "hostname:printer")
+    sink = Sink()
+    stop = collector.start(parse(host.uri), sink, Pace(0.2, 0.2, slow=0.5))
+    try:
+        networks = until(
+            lambda: [f for b in list(sink.batches) for f in b.others if isinstance(f, NetworkFacts) and f.leases],
+            "the lease",
+        )
+    finally:
+        stop()
+        host.run("ip", "link", "del", "asks")
+    [lease] = networks[-1].leases
+    assert lease.mac == "52:54:00:12:34:56"
+    assert lease.address.startswith("10.77.1.")
+    assert lease.address in virsh(host, "net-dhcp-leases", "default")
+    assert lease.expires > 0
 
 
 POOL = "<pool type='dir'><name>images</name><target><path>{}</path></target></pool>"

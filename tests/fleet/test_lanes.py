@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import libvirt
 import pytest
 
+from lab import domain_xml
 from lab.host import Host
 from lab.lab import Lab
 from lab.spec import GuestSpec, HostSpec
@@ -120,6 +122,46 @@ def test_a_process_that_goes_is_noticed(lab: Lab) -> None:
     assert of(sample, Scope.DOMAIN, facts.id)["cpu_time"] is None
     assert sample.rows[Scope.VCPU] == []
     lane.close()
+
+
+def test_io_threads_are_read_by_both_lanes(lab: Lab) -> None:
+    """How they poll is libvirt's word, how long they ran the kernel's."""
+    host = lab.host("kvm1")
+    identity = host.guest_uuid("threads")
+    disks = host.folder / "disks"
+    domain_xml.disk_file(disks, "threads", 0).write_bytes(bytes(1024 * 1024))
+    xml = domain_xml.bare("threads", identity, disks).replace("<vcpu>", "<iothreads>2</iothreads><vcpu>")
+    with host.connection() as connection:
+        domain = connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
+        try:
+            with watching(host, Pace(0.2, 0.2, slow=1)) as sink:
+
+                def polled() -> list[Row]:
+                    rows = sink.kernel[-1].rows[Scope.IOTHREAD] if sink.kernel else []
+                    return [row for row in rows if row[0] == identity and row[4] is not None]
+
+                found = until(lambda: len(polled()) == 2 and polled(), "both threads, with how they poll")
+        finally:
+            domain.destroy()
+    by_number = {row[1]: named(Scope.IOTHREAD, row) for row in found}
+    assert set(by_number) == {1, 2}
+    assert by_number[1]["poll_maximum"] == 32_768  # QEMU's default, ns
+    assert all(row["time"] is not None and row["delay"] is not None for row in by_number.values())
+
+
+def test_the_host_s_figures_are_those_of_proc(lab: Lab) -> None:
+    lane = KernelLane(lab.host("kvm1").uuid)
+    lane.follow([])
+    sample, _ = lane.read({})
+    host = named(Scope.HOST, sample.rows[Scope.HOST][0])
+    memory = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    assert host["memory_total"] == int(memory["MemTotal"].split()[0])
+    assert host["memory_available"] == pytest.approx(int(memory["MemAvailable"].split()[0]), rel=0.2)
+    assert host["cpus"] == os.cpu_count()
+    ticks = [int(word) for word in Path("/proc/stat").read_text().split()[1:8]]
+    assert host["cpu_idle"] <= ticks[3] * 10_000_000 < host["cpu_idle"] + 60_000_000_000
+    if Path("/proc/pressure/cpu").exists():
+        assert host["pressure_cpu_some"] is not None
 
 
 @pytest.fixture(scope="module")
