@@ -63,7 +63,7 @@ def test_a_configuration_has_a_history(lab: Lab, fleet: Running, tmp_path: Path)
     kinds = {event["kind"] for event in events(fleet, domain="steady")}
     assert {"device added", "device removed"} <= kinds
     first = next(v for v in history if "vdz" in (v["xml"] or ""))
-    assert "<target dev='vdz'" in virtscope(fleet, "xml", "steady", "--at", f"{first['at'] + 0.5:.0f}")
+    assert "<target dev='vdz'" in virtscope(fleet, "xml", "steady", "--at", f"{first['at']:.3f}")
     assert virtscope(fleet, "xml", "steady").strip() == virsh(host, "dumpxml", "steady")
     assert "vdz" not in before
     difference = virtscope(fleet, "xml", "steady", "--diff")

@@ -10,6 +10,7 @@ from virtscope.errors import BadInput
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 _AGO = re.compile(r"-?(\d+(?:\.\d+)?)\s*([smhdw])(?:\s+ago)?")
+_UNIX = re.compile(r"[0-9]{9,11}(?:\.[0-9]+)?")
 _EXAMPLES = "Examples: 30m (ago), 2h, 7d, 2026-11-24, '2026-11-24 10:30', 1795511712 (Unix seconds)."
 
 
@@ -21,7 +22,7 @@ def moment(text: str, now: float | None = None) -> float:
     """
     if ago := _AGO.fullmatch(text.strip()):
         return (time.time() if now is None else now) - float(ago[1]) * _UNITS[ago[2]]
-    if text.strip().isascii() and text.strip().isdigit() and len(text.strip()) > 8:
+    if _UNIX.fullmatch(text.strip()):
         return float(text)
     try:
         found = datetime.fromisoformat(text.strip())
