@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from virtscope.catalogue import METRICS, QUANTITIES, Scope, metrics_of, quantities_of
+from virtscope.exposition.names import Dialect, names
 
 FOLDER = Path(__file__).parent
 _WRITTEN = "<!-- Written by `python -m docs.reference`; change the code instead. -->\n"
@@ -58,8 +59,9 @@ def _metrics_page() -> Iterator[str]:
             yield f"| `{quantity.name}` {quantity.label} | {unit} | {quantity.help} |"
         yield "\n| Metric | Kind | Source | Prometheus name | What it is |\n|---|---|---|---|---|"
         for metric in metrics_of(scope):
+            exposed = ", ".join(f"`{name}`" for name in names(metric, Dialect.INOVEX))
             source = f"{metric.group.value}: `{metric.source.replace('{}', '<n>')}`"
-            yield f"| `{metric.name}` | {metric.kind.value} | {source} | `{metric.exposition_name}` | {metric.help} |"
+            yield f"| `{metric.name}` | {metric.kind.value} | {source} | {exposed} | {metric.help} |"
 
 
 def _openapi() -> dict[str, Any]:

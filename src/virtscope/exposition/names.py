@@ -28,7 +28,6 @@ _NAMES: Mapping[tuple[Scope, str], tuple[str, ...]] = {
     (Scope.HOST, "kernel_time"): ("virtscope_collect_duration_seconds",),
     (Scope.HOST, "collect_errors"): ("virtscope_collect_errors_total",),
     (Scope.HOST, "stuck_calls"): ("virtscope_stuck_calls",),
-    # Only a counter's name may end in _total.
     (Scope.DOMAIN, "state"): (f"{_INFO}_state",),
     (Scope.DOMAIN, "cpu_time"): (f"{_INFO}_cpu_time_seconds_total",),
     (Scope.DOMAIN, "vcpus"): (f"{_INFO}_virtual_cpus", "libvirt_domain_vcpu_current"),
