@@ -2,7 +2,7 @@
 
 CPU time of a domain (its cgroup), run and wait times of its vCPUs and I/O threads (schedstat), its interfaces' counters
 (net/dev), the host's own figures. Reading costs some microseconds a domain and nothing at all of libvirtd and QEMU, so
-it may happen every second; and it goes on while an emulator or libvirtd hangs. Everything else (state, balloon, disks)
+it may happen every second; and it goes on while an emulator hangs. Everything else (state, balloon, disks)
 is filled in from libvirt's last answer where that is a gauge or a state, and left unknown where it is a counter: a
 counter that stands still between two answers would show as rest and then as a spike.
 """

@@ -41,7 +41,8 @@ def run(watching: Watching, listen: str, config: Path | None, dialect: Dialect) 
         address = listener.url
         console.print(Text.assemble(("virtscope agent ", "bold"), f"{__version__} is at ", (address, "bold cyan")))
         for watched in (*(uri.text for uri in watching.uris), *watching.sources):
-            console.print(Text(f"  watches {plain(watched)}"))
+            writes = ", ".join(sorted(watching.allowed_on(watched)))
+            console.print(Text(f"  watches {plain(watched)}" + (f", and may write: {writes}" if writes else "")))
         console.print(Text("  Ctrl-C ends it.", "dim"))
         ended.wait()
     finally:
