@@ -392,15 +392,23 @@ class _Kernel:
         with self._guard:
             self._lane.close()
 
+    def _tick(self) -> None:
+        try:
+            with self._guard:
+                sample, is_whole = self._lane.read(self._figures)
+            self._send(sample)
+        except Exception:
+            # Whatever /proc makes us stumble over: libvirt is asked for everything until the lane is tried again.
+            log.exception("BUG: the kernel's counters could not be read. Please report it.")
+            is_whole = self._running = False
+        if not is_whole:
+            self._ask_libvirt()
+
     def _run(self) -> None:
         due = time.monotonic()
         while not self._stopped.is_set():
             if self._running:
-                with self._guard:
-                    sample, is_whole = self._lane.read(self._figures)
-                self._send(sample)
-                if not is_whole:
-                    self._ask_libvirt()
+                self._tick()
             due = max(due + self._interval, time.monotonic())
             self._stopped.wait(due - time.monotonic())
 
