@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -218,3 +219,20 @@ def test_every_stored_metric_has_its_column(open_store: Opened) -> None:
             *(metric.name for metric in METRICS if metric.scope is scope),
         ]
     assert METRIC[Scope.DOMAIN, "cpu_time"].kind is Kind.COUNTER
+
+
+def test_old_records_are_forgotten_but_for_the_newest(tmp_path: Path) -> None:
+    """A description that was replaced long ago goes with its text; what is true since then stays, however old."""
+    day = 86_400_000
+    now = START + 500 * day
+    versions = [replace(DomainFacts("d", "web", "h"), xml=f"<domain>{number}</domain>") for number in range(3)]
+    with opened(tmp_path, Retention(record_days=400)) as made:
+        for number, (facts, at) in enumerate(zip(versions, (START, START + day, now - day), strict=True), start=1):
+            event = Event(at, "h", "d", "configuration changed", str(number))
+            made.store.append([replace(batch(number, domains=(facts,), events=(event,)), at=at)])
+        made.archive.run(now)
+        assert [version.facts for version in made.records.history("domain", "d")] == versions[1:]
+        assert [event.detail for event in made.records.events(0, now)] == ["3"]
+        texts = made.database.cursor().execute("SELECT count(*) FROM texts").fetchall()
+        assert texts == [(2,)]
+        assert made.records.known().facts == (versions[2],)

@@ -22,7 +22,7 @@ from virtscope.agent import discovery, libvirt_lane
 from virtscope.agent.discovery.template import DEFAULT
 from virtscope.agent.discovery.watcher import Watcher
 from virtscope.agent.guest_lane import GuestLane
-from virtscope.agent.hypervisor import GUEST_AGENT, Hypervisor, HypervisorEvent
+from virtscope.agent.hypervisor import BALLOON, GUEST_AGENT, Hypervisor, HypervisorEvent
 from virtscope.agent.inventory import Inventory, News
 from virtscope.agent.kernel_lane import KernelLane, Watched
 from virtscope.agent.lane import Lane, close_after
@@ -115,6 +115,7 @@ class Collector:
         self._errors = 0
         self._link = Link(uri.text, LinkState.CONNECTING, since=self._epoch, interval=pace.interval)
         self._events: SimpleQueue[HypervisorEvent] = SimpleQueue()
+        self._listens_to: list[Hypervisor] = []
         self._wake = threading.Event()
         self._stopped = False
 
@@ -150,11 +151,23 @@ class Collector:
 
     def _connect(self) -> _Session:
         lane = Lane(f"libvirt {self._uri.text}")
+        made: list[Hypervisor] = []
+        self._listens_to = made
+
+        def heard(event: HypervisorEvent) -> None:
+            if self._listens_to is made:  # else a connection that is given up on and not closed yet
+                self._heard(event)
+
+        def connect() -> Hypervisor:
+            made.append(Hypervisor(self._uri, heard))
+            return made[0]
+
         try:
-            hypervisor = lane.call(lambda: Hypervisor(self._uri, self._heard), CONNECT_SECONDS)
+            hypervisor = lane.call(connect, CONNECT_SECONDS)
             host = lane.call(hypervisor.facts, CONNECT_SECONDS)
         except HypervisorError:
-            lane.close()
+            # One that is too late may still come: it is closed then.
+            close_after([lane], lambda: made[0].close() if made else None)
             raise
         if host.id != self._inventory.host:
             self._inventory = Inventory(host.id)
@@ -230,7 +243,9 @@ class Collector:
         reading = session.libvirt.read(deadline, beside_kernel=beside, slow=slow)
         # Only now, when there is an answer to send them with: events outlive a reading that fails.
         heard = self._drain()
-        news = self._refresh(session, reading, {event.domain for event in heard}, resync=resync)
+        # A balloon moves all the time on some hosts: that is a figure, and not a change of the configuration.
+        changed = {event.domain for event in heard if event.kind != BALLOON}
+        news = self._refresh(session, reading, changed, resync=resync)
         own = libvirt_lane.own_figures(reading, self._errors)
         whole = libvirt_lane.sample(reading, session.host, self._inventory.domains, own)
         if session.kernel is not None:

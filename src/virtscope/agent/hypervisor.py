@@ -455,8 +455,8 @@ def _words(*details: object) -> str:
     return " ".join(str(detail) for detail in details if detail not in (None, ""))
 
 
-GUEST_AGENT = "guest agent"
-"""The kind of the event that a guest's agent came or went."""
+GUEST_AGENT, BALLOON = "guest agent", "balloon changed"
+"""The kinds of two events: a guest's agent came or went; the balloon leaves the guest another amount of memory."""
 
 _EVENTS: Mapping[int, tuple[str, Callable[..., str]]] = {
     libvirt.VIR_DOMAIN_EVENT_ID_REBOOT: ("rebooted", _nothing),
@@ -466,7 +466,7 @@ _EVENTS: Mapping[int, tuple[str, Callable[..., str]]] = {
         lambda source, alias, action, reason: _words(alias, source, codes.io_error(action), reason),
     ),
     libvirt.VIR_DOMAIN_EVENT_ID_CONTROL_ERROR: ("control error", _nothing),
-    libvirt.VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE: ("balloon changed", lambda kib: f"{kib} KiB"),
+    libvirt.VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE: (BALLOON, lambda kib: f"{kib} KiB"),
     libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED: ("device added", _words),
     libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED: ("device removed", _words),
     libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED: ("device removal failed", _words),

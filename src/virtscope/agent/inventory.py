@@ -7,8 +7,9 @@ now and then.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from virtscope.agent import domstats
 from virtscope.agent.hypervisor import Hypervisor
@@ -59,7 +60,7 @@ class Inventory:
         news, events = [], []
         for facts in described:
             old = self.domains.get(facts.id)
-            if facts == old:
+            if facts == old or (old is not None and _only_ballooned(old, facts)):
                 continue
             if old is not None and (what := changes(old, facts)):
                 detail = "; ".join(what)
@@ -94,6 +95,20 @@ class Inventory:
         """Whether what is known of a domain does not cover what its statistics name."""
         facts = self.domains.get(domain)
         return facts is None or (facts.problem is None and not interfaces <= {nic.target for nic in facts.nics})
+
+
+_CURRENT_MEMORY = re.compile(r"<currentMemory[^>]*>[^<]*</currentMemory>")
+
+
+def _only_ballooned(old: DomainFacts, new: DomainFacts) -> bool:
+    """Whether nothing but the balloon of a running domain has moved: a figure, told as one."""
+    is_running = new.persistent_xml is not None or not new.persistent
+    memory = replace(old.resources, memory_bytes=new.resources.memory_bytes)
+    return (
+        is_running
+        and replace(old, xml=new.xml, resources=memory) == new
+        and _CURRENT_MEMORY.sub("", old.xml) == _CURRENT_MEMORY.sub("", new.xml)
+    )
 
 
 def others(hypervisor: Hypervisor, host: str) -> Mapping[type[Other], Sequence[Other]]:

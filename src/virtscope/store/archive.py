@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
+
 from virtscope.catalogue import MAX_GAP_SECONDS, Scope, metrics_of
 from virtscope.store import quantity_sql
 from virtscope.store.database import Database
@@ -33,10 +35,12 @@ _GAP = MAX_GAP_SECONDS * 1000
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long archived hours are kept, days."""
+    """How long things are kept, days."""
 
     raw_days: int = 14
     rollup_days: int = 400
+    record_days: int = 400
+    """Events, and descriptions that have been replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,20 @@ class Archive:
                 connection.execute(
                     f"DELETE FROM archive WHERE level = ? AND hour < {moment(now - days * 24 * HOUR - HOUR)}", [level]
                 )
+
+            self._expire_records(connection, now - self._retention.record_days * 24 * HOUR)
+
+    def _expire_records(self, connection: duckdb.DuckDBPyConnection, before: int) -> None:
+        """Forget old events, and descriptions that were old already when they were replaced; never the newest ones."""
+        connection.execute(f"DELETE FROM events WHERE ts < {moment(before)}")
+        newer = "SELECT 1 FROM inventory AS newer WHERE (newer.kind, newer.id, newer.host) = (i.kind, i.id, i.host)"
+        gone = connection.execute(
+            f"DELETE FROM inventory AS i WHERE i.ts < {moment(before)} "
+            f"AND EXISTS ({newer} AND newer.ts > i.ts AND newer.ts < {moment(before)})"
+        ).fetchall()
+        if gone and gone[0][0]:
+            used = "SELECT unnest(regexp_extract_all(document, 'sha256:([0-9a-f]{64})', 1)) FROM inventory"
+            connection.execute(f"DELETE FROM texts WHERE hash NOT IN ({used})")
 
     def _remove_unlisted(self) -> None:
         """Remove the files that were replaced, expired, or left by a crash."""
