@@ -192,6 +192,7 @@ class Host:
         network = f"10.77.{(self.folder / 'subnet').read_text()}"
         address = f"{network}.{FIRST_ADDRESS + number}"
         xml = domain_xml.guest(spec, self.guest_uuid(spec.name), made, disks, address, f"{network}.1")
+        _forget_cgroups(spec.name)
         with self.connection() as connection:
             domain = connection.defineXML(xml)
             if spec.started:
@@ -206,6 +207,7 @@ class Host:
             for number in range(devices):
                 with domain_xml.disk_file(disks, name, number).open("wb") as file:
                     file.truncate(DISK_BYTES)
+            _forget_cgroups(name)
             xml = domain_xml.bare(name, self.guest_uuid(name), disks, devices)
             connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
 
@@ -370,6 +372,18 @@ def end(pid: int) -> None:
             waiting.select(10)
         finally:
             os.close(descriptor)
+
+
+def _forget_cgroups(guest: str) -> None:
+    """Remove the control groups that a guest of this name left when its host was killed: they go on counting there.
+
+    The kernel removes none that has a process in it.
+    """
+    for hierarchy in (Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").glob("*/")):
+        for group in (hierarchy / "machine").glob(f"qemu-*-{guest}.libvirt-qemu"):
+            for folder in (*group.glob("*/"), group):
+                with suppress(OSError):
+                    folder.rmdir()
 
 
 def _all_pids() -> list[int]:

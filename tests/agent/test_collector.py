@@ -114,3 +114,10 @@ def test_stopped_is_silent() -> None:
     before = len(sink.batches)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("collector")]
     assert len(sink.batches) == before
+
+
+def test_the_agent_s_own_coming_and_going_is_told() -> None:
+    with watching("test:///default") as sink:
+        until(lambda: LinkState.UP in sink.states("test:///default"), "the host")
+    kinds = [event.kind for batch in sink.batches for event in batch.events if event.domain is None]
+    assert kinds == ["agent up", "host up", "agent down"]

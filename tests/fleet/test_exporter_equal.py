@@ -6,7 +6,6 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import urllib3
@@ -91,16 +90,6 @@ def ours(host: Host) -> str:
         stop()
 
 
-def is_accounted_alone(pid: int) -> bool:
-    """Whether the kernel counts the guest's CPU time apart from others'.
-
-    libvirt's bulk statistics read it from the guest's control group, the exporter's call from the process. On a machine
-    whose cpuacct hierarchy has no group for the guest, the first is the time of the whole machine: virsh says so, too.
-    """
-    groups = (line.split(":", 2) for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines())
-    return all(path != "/" for _, controllers, path in groups if "cpuacct" in controllers.split(","))
-
-
 def test_values_are_those_of_debians_exporter(lab: Lab) -> None:
     host = lab.host("kvm2")
     with suspended(host), theirs(host.uri) as url:
@@ -111,6 +100,6 @@ def test_values_are_those_of_debians_exporter(lab: Lab) -> None:
     assert len(names) >= 12, sorted(name for name, _ in witness)
     cpu_time = {key for key in shared if key[0] == "libvirt_domain_info_cpu_time_seconds_total"}
     assert {key: found[key] for key in shared - cpu_time} == {key: witness[key] for key in shared - cpu_time}
-    if is_accounted_alone(host.guest_pid(GUEST)):
-        for key in cpu_time:  # the emulator's own threads go on while the guest stands still
-            assert found[key] == pytest.approx(witness[key], rel=0.01)
+    for key in cpu_time:
+        # Theirs is the process's, to the kernel's tick; ours its control group's. The emulator's own threads go on.
+        assert found[key] == pytest.approx(witness[key], rel=0.02, abs=0.1)

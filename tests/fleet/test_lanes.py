@@ -199,6 +199,8 @@ def test_an_emulator_that_hangs_costs_itself(twenty: Host) -> None:
         assert LinkState.DOWN not in sink.states
         until(lambda: not of(sink.libvirt[-1], Scope.DOMAIN, sick)["timed_out"], "its recovery")
         until(lambda: of(sink.libvirt[-1], Scope.DOMAIN, sick)["memory_rss"], "its memory figures")
+        told = [event.kind for batch in list(sink.batches) for event in batch.events if event.domain == sick]
+    assert told == ["does not answer", "answers again"]
 
 
 def test_several_that_hang_at_once(twenty: Host) -> None:

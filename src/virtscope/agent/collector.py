@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
+from virtscope import __version__
 from virtscope.agent import discovery, libvirt_lane
 from virtscope.agent.discovery.template import DEFAULT
 from virtscope.agent.discovery.watcher import Watcher
@@ -116,6 +117,8 @@ class Collector:
         self._link = Link(uri.text, LinkState.CONNECTING, since=self._epoch, interval=pace.interval)
         self._events: SimpleQueue[HypervisorEvent] = SimpleQueue()
         self._listens_to: list[Hypervisor] = []
+        self._sick: frozenset[str] = frozenset()
+        self._told_start = False
         self._wake = threading.Event()
         self._stopped = False
 
@@ -148,6 +151,8 @@ class Collector:
                 self._pause(LONGEST_BACKOFF_SECONDS)
             finally:
                 _abandon(session)
+        if self._link.host:
+            self._send(events=(Event(now_ms(), self._link.host, None, "agent down", "told to stop"),))
 
     def _connect(self) -> _Session:
         lane = Lane(f"libvirt {self._uri.text}")
@@ -172,7 +177,9 @@ class Collector:
         if host.id != self._inventory.host:
             self._inventory = Inventory(host.id)
         self._link = replace(self._link, host=host.id)
-        self._send(hosts=(host,))
+        started = () if self._told_start else (Event(now_ms(), host.id, None, "agent up", f"virtscope {__version__}"),)
+        self._told_start = True
+        self._send(hosts=(host,), events=started)
         slices = Slices(self._connect_again)
         return _Session(
             hypervisor,
@@ -261,8 +268,15 @@ class Collector:
             domains=news.domains,
             others=others.others,
             gone=news.gone + others.gone,
-            events=told + news.events + others.events,
+            events=told + self._answering(session.host.id, reading) + news.events + others.events,
         )
+
+    def _answering(self, host: str, reading: Reading) -> tuple[Event, ...]:
+        """Which domains answer no more, and which do again."""
+        before, self._sick = self._sick, reading.answer.sick
+        silent = [(domain, "does not answer") for domain in self._sick - before]
+        back = [(domain, "answers again") for domain in (before - self._sick) & reading.active]
+        return tuple(Event(reading.at, host, domain, kind) for domain, kind in silent + back)
 
     def _refresh(self, session: _Session, reading: Reading, changed: set[str], *, resync: bool) -> News:
         """Read again the XML of the domains whose description may have changed."""

@@ -34,6 +34,7 @@ def host(item: Item, domains: Sequence[Item]) -> RenderableType:
         "Reason": item["reason"],
         "Seen": text.ago(item["last_seen"]),
         "CPU": f"{facts['cpus']} x {facts['cpu_model']}" if facts else None,
+        "Topology": facts.get("topology"),
         "Memory": text.size(facts.get("memory_bytes")),
         "Hypervisor": facts.get("hypervisor"),
         "libvirt": facts.get("libvirt"),
@@ -41,13 +42,14 @@ def host(item: Item, domains: Sequence[Item]) -> RenderableType:
     return output.sections(
         ("Host", _about(about)),
         ("Figures", _figures(Scope.HOST, item)),
+        *_parts("NUMA nodes", item["cells"], _CELLS),
         (f"Domains ({len(domains)})", output.Listing(domains, columns.DOMAINS)),
     )
 
 
 def domain(item: Item) -> RenderableType:
     """A domain: what it is, its figures, its devices."""
-    facts = item["facts"]
+    facts, told = item["facts"], item["guest"] or {}
     reason = f" ({item['state_reason']})" if item["state_reason"] else ""
     about = {
         "Name": item["name"],
@@ -60,6 +62,8 @@ def domain(item: Item) -> RenderableType:
         "Flavor": facts["flavor"],
         "Project": facts["project"],
         "Owner": facts["owner"],
+        "Description": item["description"],
+        "Guest": " ".join(told[name] for name in ("hostname", "os") if told.get(name)),
         "Machine": " ".join(facts[name] for name in ("os_type", "arch", "machine") if facts[name]),
         "Problem": facts["problem"],
     }
@@ -69,6 +73,9 @@ def domain(item: Item) -> RenderableType:
         (f"vCPUs ({len(item['vcpus'])})", output.Listing(item["vcpus"], _VCPUS)),
         (f"Disks ({len(item['disks'])})", output.Listing(item["disks"], columns.DISKS[1:])),
         (f"Interfaces ({len(item['nics'])})", output.Listing(item["nics"], columns.NICS[1:])),
+        *_parts("I/O threads", item["iothreads"], _IOTHREADS),
+        *_parts("Jobs", item["jobs"], _JOBS),
+        *_parts("File systems", item["filesystems"], _FILESYSTEMS),
     )
 
 
@@ -78,6 +85,39 @@ _VCPUS = (
     columns.Column("STEAL", lambda vcpu: vcpu["figures"].get("steal"), text.ratio),
     columns.Column("I/O WAIT", lambda vcpu: vcpu["figures"].get("wait"), text.ratio),
 )
+
+
+_CELLS = (
+    columns.Column("NODE", lambda cell: cell["cell"]),
+    columns.Column("MEMORY", lambda cell: cell["figures"].get("memory_total"), text.size),
+    columns.Column("FREE", lambda cell: cell["figures"].get("memory_free"), text.size),
+    columns.Column("2 MIB PAGES", lambda cell: cell["figures"].get("hugepages_2m"), text.number),
+    columns.Column("FREE", lambda cell: cell["figures"].get("hugepages_2m_free"), text.number),
+    columns.Column("1 GIB PAGES", lambda cell: cell["figures"].get("hugepages_1g"), text.number),
+    columns.Column("FREE", lambda cell: cell["figures"].get("hugepages_1g_free"), text.number),
+)
+_IOTHREADS = (
+    columns.Column("THREAD", lambda thread: thread["iothread"]),
+    columns.Column("CPU", lambda thread: thread["figures"].get("usage"), text.ratio),
+    columns.Column("STEAL", lambda thread: thread["figures"].get("steal"), text.ratio),
+)
+_JOBS = (
+    columns.Column("JOB", lambda job: job["job"]),
+    columns.Column("PROGRESS", lambda job: job["figures"].get("progress"), text.ratio),
+    columns.Column("LEFT", lambda job: job["figures"].get("data_remaining"), text.size),
+    columns.Column("SPEED", lambda job: job["figures"].get("memory_speed"), text.rate),
+    columns.Column("ELAPSED", lambda job: job["figures"].get("elapsed"), text.duration),
+)
+_FILESYSTEMS = (
+    columns.Column("MOUNTPOINT", lambda found: found["mountpoint"]),
+    columns.Column("SIZE", lambda found: found["figures"].get("size"), text.size),
+    columns.Column("USED", lambda found: found["figures"].get("used_ratio"), text.ratio),
+)
+
+
+def _parts(title: str, items: Sequence[Item], shown: Sequence[columns.Column]) -> list[tuple[str, RenderableType]]:
+    """A section for what not every host or domain has: none where there is nothing."""
+    return [(f"{title} ({len(items)})", output.Listing(items, shown))] if items else []
 
 
 def _about(facts: dict[str, str | None]) -> Table:

@@ -113,7 +113,8 @@ class Watcher:
         except Exception:
             log.exception("BUG: watching %s did not end. Please report it.", uri.text)
         else:
-            log.info("%s is not watched any more", uri.text)
+            if not self._stopped.is_set():
+                log.info("%s is not watched any more", uri.text)
 
 
 def merged(fixed: Sequence[ConnectionUri], found: Iterable[Sequence[ConnectionUri]]) -> tuple[ConnectionUri, ...]:
