@@ -12,7 +12,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
@@ -25,7 +25,7 @@ from virtscope.agent.discovery.watcher import Watcher
 from virtscope.agent.guest_lane import GuestLane
 from virtscope.agent.hypervisor import BALLOON, GUEST_AGENT, Hypervisor, HypervisorEvent
 from virtscope.agent.inventory import Inventory, News
-from virtscope.agent.kernel_lane import KernelLane, Watched
+from virtscope.agent.kernel_thread import KernelThread
 from virtscope.agent.lane import Lane, close_after
 from virtscope.agent.libvirt_lane import LibvirtLane, Reading
 from virtscope.agent.pace import Pace
@@ -47,7 +47,6 @@ from virtscope.sample import (
     Other,
     Row,
     Sample,
-    Value,
     now_ms,
 )
 
@@ -95,7 +94,7 @@ class _Session:
     slices: Slices
     libvirt: LibvirtLane
     slow: SlowLane
-    kernel: _Kernel | None
+    kernel: KernelThread | None
     """Only where the hypervisor may be this machine."""
     guests: GuestLane | None
     """Only where the operator allows to write."""
@@ -204,8 +203,8 @@ class Collector:
         """Whether the kernel lane is worth a try. Whether the domains' processes are here shows only then."""
         return self._pace.kernel_lane and self._uri.driver == "qemu" and not self._uri.host
 
-    def _kernel(self, host: HostFacts) -> _Kernel:
-        return _Kernel(host, self._pace.interval, self._send_sample, self._wake.set)
+    def _kernel(self, host: HostFacts) -> KernelThread:
+        return KernelThread(host, self._pace.interval, self._send_sample, self._wake.set)
 
     def _send_sample(self, sample: Sample) -> None:
         self._send(samples=(sample,))
@@ -380,66 +379,6 @@ class Collector:
                     links,
                 )
             )
-
-
-class _Kernel:
-    """The kernel lane in a thread of its own, fed by each answer of libvirt."""
-
-    def __init__(
-        self, host: HostFacts, interval: float, send: Callable[[Sample], None], ask_libvirt: Callable[[], None]
-    ) -> None:
-        self._lane = KernelLane(host.id)
-        self._interval = interval
-        self._send = send
-        self._ask_libvirt = ask_libvirt
-        self._guard = threading.Lock()
-        self._figures: Mapping[str, Value] = {}
-        self._running = False
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"kernel lane {host.name}", daemon=True)
-        self._thread.start()
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it reads; not before it has found every domain's process."""
-        return self._running
-
-    def follow(self, domains: Sequence[Watched], figures: Mapping[str, Value]) -> None:
-        """Take over what is to be read from now on."""
-        with self._guard:
-            self._figures = figures
-            self._running = self._lane.follow(domains)
-
-    def pause(self) -> None:
-        """Read nothing until libvirt has answered again: what is there is not known."""
-        self._running = False
-
-    def stop(self) -> None:
-        """End the thread."""
-        self._stopped.set()
-        self._thread.join(timeout=5)
-        with self._guard:
-            self._lane.close()
-
-    def _tick(self) -> None:
-        try:
-            with self._guard:
-                sample, is_whole = self._lane.read(self._figures)
-            self._send(sample)
-        except Exception:
-            # Whatever /proc makes us stumble over: libvirt is asked for everything until the lane is tried again.
-            log.exception("BUG: the kernel's counters could not be read. Please report it.")
-            is_whole = self._running = False
-        if not is_whole:
-            self._ask_libvirt()
-
-    def _run(self) -> None:
-        due = time.monotonic()
-        while not self._stopped.is_set():
-            if self._running:
-                self._tick()
-            due = max(due + self._interval, time.monotonic())
-            self._stopped.wait(due - time.monotonic())
 
 
 def _abandon(session: _Session) -> None:
