@@ -120,10 +120,16 @@ class Collector:
         self._told_start = False
         self._wake = threading.Event()
         self._stopped = False
+        self._forgotten = False
 
     def stop(self) -> None:
         """Make ``run`` return soon, from any thread."""
         self._stopped = True
+        self._wake.set()
+
+    def resend(self) -> None:
+        """Tell everything anew at the next tick, from any thread: whoever listens has forgotten what exists."""
+        self._forgotten = True
         self._wake.set()
 
     def run(self) -> None:
@@ -244,6 +250,10 @@ class Collector:
 
     def _tick(self, session: _Session, *, resync: bool, slow: bool) -> None:
         """Ask libvirt for everything once, and send what it says."""
+        if self._forgotten:
+            self._forgotten = False
+            self._inventory = Inventory(session.host.id)
+            self._send(hosts=(session.host,), links=(self._link,))
         deadline = max(ANSWER_SECONDS, self._pace.interval)
         beside = session.kernel is not None and session.kernel.is_running
         reading = session.libvirt.read(deadline, beside_kernel=beside, slow=slow)
@@ -434,8 +444,18 @@ def _started(
     return collector, thread
 
 
-def follow(watching: Watching, sink: Sink, told: Told | None = None) -> Callable[[], None]:
-    """Watch the hypervisors that are given and those that sources find, as they come and go; the answer ends it.
+@dataclass(frozen=True, slots=True)
+class Following:
+    """Hypervisors that are being watched."""
+
+    stop: Callable[[], None]
+    """End it, and wait for all collectors."""
+    resend: Callable[[], None]
+    """Have every collector tell anew what exists."""
+
+
+def follow(watching: Watching, sink: Sink, told: Told | None = None) -> Following:
+    """Watch the hypervisors that are given and those that sources find, as they come and go.
 
     Args:
         watching: which, and how.
@@ -475,4 +495,8 @@ def follow(watching: Watching, sink: Sink, told: Told | None = None) -> Callable
             collector.stop()
         watcher.stop()
 
-    return stop
+    def resend() -> None:
+        for collector in list(running):
+            collector.resend()
+
+    return Following(stop, resend)

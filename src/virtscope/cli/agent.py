@@ -35,7 +35,7 @@ def run(watching: Watching, listen: str, config: Path | None, dialect: Dialect) 
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: ended.set())
-    stop = collector.follow(watching, board, board)
+    following = collector.follow(watching, board, board)
     listener.start()
     try:
         address = listener.url
@@ -47,5 +47,5 @@ def run(watching: Watching, listen: str, config: Path | None, dialect: Dialect) 
         ended.wait()
     finally:
         listener.stop()
-        stop()
+        following.stop()
     console.print(Text("virtscope agent has ended.", "dim"))

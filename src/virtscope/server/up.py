@@ -93,7 +93,7 @@ def _serve(settings: Settings, database: Database, listener: socket.socket, read
     )
     server = _Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5), live)
     audience = _Audience(ingest, board, fleet)
-    stop = collector.follow(settings.watching, audience, audience)
+    following = collector.follow(settings.watching, audience, audience)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         ready(_address(listener))
@@ -101,7 +101,7 @@ def _serve(settings: Settings, database: Database, listener: socket.socket, read
     except KeyboardInterrupt:
         log.debug("told to stop")
     finally:
-        stop()
+        following.stop()
         ingest.stop()
 
 
