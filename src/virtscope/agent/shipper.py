@@ -131,7 +131,7 @@ class Shipper:
     def _send(self) -> float:
         """One delivery; seconds until the next."""
         records, backlog = self._choose()
-        answer = self._transport.post(pack(self._delivery(records, backlog=backlog)))
+        answer = self._transport.post(pack(self._delivery(records)), backlog=backlog)
         if answer.status == 200:
             return self._delivered(records, answer)
         return self._failed(records, answer)
@@ -145,13 +145,12 @@ class Shipper:
         old = self._spool.oldest(limit)[:MOST_FRAMES]
         return old, bool(old) and self._clock() - old[0].at > FRESH_MS
 
-    def _delivery(self, records: Sequence[Record], *, backlog: bool) -> Delivery:
+    def _delivery(self, records: Sequence[Record]) -> Delivery:
         state = self._spool.state()
         return Delivery(
             sent=self._clock(),
             version=__version__,
             epochs=self._spool.epochs(),
-            backlog=backlog,
             waiting=state.waiting,
             waiting_bytes=state.waiting_bytes,
             oldest=state.oldest,

@@ -34,8 +34,8 @@ class Answer:
 class Transport(Protocol):
     """Carries deliveries."""
 
-    def post(self, body: bytes) -> Answer:
-        """Post one delivery; what goes wrong on the way is an answer, too."""
+    def post(self, body: bytes, *, backlog: bool) -> Answer:
+        """Post one delivery, of old batches or of new ones; what goes wrong on the way is an answer, too."""
 
 
 class Https:
@@ -48,12 +48,13 @@ class Https:
         self._made: ssl.SSLContext | None = None
         self._pool = urllib3.PoolManager()
 
-    def post(self, body: bytes) -> Answer:
+    def post(self, body: bytes, *, backlog: bool) -> Answer:
         """Post one delivery; what goes wrong on the way is an answer, too."""
+        address = f"{self._address}?backlog=1" if backlog else self._address
         try:
             answer = self._connections().request(
                 "POST",
-                self._address,
+                address,
                 body=body,
                 headers={"Content-Type": CONTENT_TYPE},
                 timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=ANSWER_SECONDS),

@@ -1,6 +1,7 @@
 """The wire: what an agent posts to its server, and what the server answers.
 
     POST /api/v1/ingest            Content-Type: application/vnd.virtscope.batches+msgpack; version=1
+    POST /api/v1/ingest?backlog=1  old batches: they may wait when the server has much to do
 
 The body is a ``Delivery`` in msgpack. Each of its frames is one batch: a msgpack envelope that holds an Arrow IPC
 stream for each table of each sample, and inventory, events and links as they are, compressed by zstd. Frames are made
@@ -38,6 +39,8 @@ LARGEST_DELIVERY = 8 * 1024 * 1024
 """Bytes of a whole body."""
 LARGEST_FRAME = 4 * 1024 * 1024
 """Bytes of a frame as it travels."""
+LARGEST_CONTENT = 64 * 1024 * 1024
+"""Bytes of all frames of a delivery once they are decompressed."""
 LARGEST_ENVELOPE = 32 * 1024 * 1024
 """Bytes of a frame once it is decompressed: the XML of some thousand domains."""
 MOST_FRAMES = 512
@@ -78,8 +81,6 @@ class Delivery(msgspec.Struct, frozen=True):
     """Of the agent."""
     epochs: tuple[int, ...] = ()
     """Those that it has batches of: the receipt tells how far each is stored."""
-    backlog: bool = False
-    """Whether these are old batches, which may wait when the server has much to do."""
     waiting: int = 0
     """Batches that are still to be sent, and their bytes."""
     waiting_bytes: int = 0

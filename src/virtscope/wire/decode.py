@@ -27,14 +27,14 @@ _header = msgspec.msgpack.Decoder(Header)
 _envelope = msgspec.msgpack.Decoder(Envelope)
 
 
-def batch(agent: str, frame: Frame) -> Batch:
-    """A frame as a batch of this agent.
+def batch(agent: str, frame: Frame, body: bytes | None = None) -> Batch:
+    """A frame as a batch of this agent; ``body`` is its envelope, where it is decompressed already.
 
     Raises:
         Malformed: it is none.
         TooNew: it can only be read after an upgrade.
     """
-    body = decompress(frame.body)
+    body = decompress(frame.body) if body is None else body
     try:
         version = _header.decode(body).version
         if version > VERSION:
