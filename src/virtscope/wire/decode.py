@@ -97,6 +97,8 @@ def _record_batches(stream: bytes) -> Iterator[pa.RecordBatch]:
         try:
             message = messages.read_next_message()
         except StopIteration:
+            if schema is None:
+                raise Malformed("a table without a schema") from None
             return
         if schema is None:
             schema = pa.ipc.read_schema(message)
