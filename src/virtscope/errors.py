@@ -3,6 +3,7 @@
 VirtscopeError
 ├── BadInput             what was asked for makes no sense
 │   ├── BadUri           a connection URI that is malformed or not allowed
+│   ├── BadSettings      settings that are unknown, or have values that make no sense
 │   └── TooLarge         an answer or a range beyond the limits
 ├── NotFound             no host, domain or quantity of that name
 ├── Ambiguous            a name that fits more than one object
@@ -19,6 +20,8 @@ VirtscopeError
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class VirtscopeError(Exception):
@@ -39,6 +42,20 @@ class BadInput(VirtscopeError):
 
 class BadUri(BadInput):
     """A connection URI that is malformed or not allowed."""
+
+
+class BadSettings(BadInput):
+    """Settings that are unknown, or have values that make no sense: all of them at once."""
+
+    def __init__(self, program: str, problems: Sequence[str]) -> None:
+        """Each problem is a sentence that names the place, the setting and the value."""
+        more = len(problems) > 1
+        advice = f"'virtscope {program} --help' lists the settings, and --check shows where each comes from."
+        super().__init__(
+            f"{len(problems)} settings make no sense" if more else problems[0],
+            "\n".join([*(problems if more else ()), advice]),
+        )
+        self.problems = tuple(problems)
 
 
 class TooLarge(BadInput):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from pathlib import Path
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -13,15 +12,14 @@ from rich.text import Text
 
 from virtscope import __version__
 from virtscope.agent import collector
-from virtscope.agent.settings import Watching
 from virtscope.cli.text import plain
 from virtscope.exposition import web_config
 from virtscope.exposition.board import Board
 from virtscope.exposition.listener import Listener
-from virtscope.exposition.names import Dialect
+from virtscope.settings.agent import AgentSettings
 
 
-def run(watching: Watching, listen: str, config: Path | None, dialect: Dialect) -> None:
+def run(settings: AgentSettings) -> None:
     """Serve ``/metrics`` until told to stop (SIGINT, SIGTERM).
 
     Raises:
@@ -31,7 +29,8 @@ def run(watching: Watching, listen: str, config: Path | None, dialect: Dialect) 
     handler = RichHandler(console=console, show_path=False, markup=False, log_time_format="%H:%M:%S")
     logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(message)s")
     board = Board()
-    listener = Listener(board, listen, web_config.load(config) if config else None, dialect)
+    watching, config = settings.watching, settings.web_config
+    listener = Listener(board, str(settings.metrics), web_config.load(config) if config else None, settings.dialect)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: ended.set())

@@ -1,38 +1,44 @@
-"""``virtscope up`` on the command line: settings checked, and said what goes on."""
+"""``virtscope up`` and ``virtscope server`` on the command line: said what goes on."""
 
 from __future__ import annotations
 
-import ipaddress
 import logging
-import os
-from pathlib import Path
 
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.text import Text
 
 from virtscope import __version__
-from virtscope.agent.settings import Watching
 from virtscope.cli.text import plain
-from virtscope.errors import BadInput, VirtscopeError
+from virtscope.errors import VirtscopeError
+from virtscope.settings.server import ServerSettings
 
 
-def default_data_folder() -> Path:
-    """Where samples are kept unless told otherwise: the user's state folder (XDG)."""
-    state = os.environ.get("XDG_STATE_HOME", "")
-    return (Path(state) if state.startswith("/") else Path.home() / ".local/state") / "virtscope"
-
-
-def serve(*, watching: Watching, listen: str, data: Path, keep_days: int, demo: bool) -> None:
+def up(settings: ServerSettings) -> None:
     """Run server and collectors until told to stop.
 
     Raises:
-        BadInput: a URI or the address makes no sense, or the port is in use.
+        BadInput: the address cannot be listened on.
         StoreError: the data folder cannot be used.
         VirtscopeError: the server's libraries are not installed.
     """
+    _serve(settings, "virtscope")
+
+
+def server(settings: ServerSettings) -> None:
+    """Run the server until told to stop.
+
+    Raises:
+        BadInput: the address cannot be listened on.
+        StoreError: the data folder cannot be used.
+        VirtscopeError: the server's libraries are not installed.
+    """
+    _serve(settings, "virtscope server")
+
+
+def _serve(settings: ServerSettings, name: str) -> None:
     try:
-        from virtscope.server import up
+        from virtscope.server import up as process
     except ModuleNotFoundError as missing:
         raise VirtscopeError(
             f"the server needs the library {missing.name!r}, which is not installed",
@@ -41,35 +47,22 @@ def serve(*, watching: Watching, listen: str, data: Path, keep_days: int, demo: 
     console = Console(stderr=True)
     handler = RichHandler(console=console, show_path=False, markup=False, log_time_format="%H:%M:%S")
     logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(message)s")
-    settings = up.Settings(watching, _address(listen), data, keep_days, demo)
+    watching = settings.watching
 
     def ready(address: str) -> None:
-        console.print(Text.assemble(("virtscope ", "bold"), f"{__version__} is at ", (address, "bold cyan")))
+        console.print(Text.assemble((f"{name} ", "bold"), f"{__version__} is at ", (address, "bold cyan")))
         for watched in (*(uri.text for uri in watching.uris), *watching.sources):
             writes = ", ".join(sorted(watching.allowed_on(watched)))
             console.print(Text(f"  watches {plain(watched)}" + (f", and may write: {writes}" if writes else "")))
-        console.print(Text(f"  keeps   {data}, every sample for {keep_days} days"))
-        if demo:
+        console.print(Text(f"  keeps   {settings.data}, every sample for {settings.keep_days} days"))
+        if settings.demo:
             console.print(Text("  This is a demo: tiny guests in a lab on this machine.", "yellow"))
-        if not _is_loopback(settings.listen[0]):
+        if not settings.listen.is_loopback:
             console.print(
                 Text("  Whoever can reach this address can read everything: there is no login yet.", "yellow")
             )
         console.print(Text("  Ctrl-C ends it.", "dim"))
 
-    up.run(settings, ready)
-    console.print(Text("virtscope has ended.", "dim"))
-
-
-def _address(listen: str) -> tuple[str, int]:
-    host, colon, port = listen.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-        raise BadInput(f"cannot listen on {listen!r}", "Give an address and a port, as --listen 127.0.0.1:8420")
-    return host.strip("[]") or "127.0.0.1", int(port)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    listen = (settings.listen.host, settings.listen.port)
+    process.run(process.Settings(watching, listen, settings.data, settings.keep_days, settings.demo), ready)
+    console.print(Text(f"{name} has ended.", "dim"))
