@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +35,7 @@ def test_ranges_are_a_set(begin: list[Range], more: list[Range]) -> None:
 @given(PAIRS, st.integers(0, 70), st.integers(0, 20))
 def test_as_few_ranges_as_possible(pairs: list[Range], first: int, width: int) -> None:
     found = list(Ranges(pairs))
-    assert all(before[1] + 1 < after[0] for before, after in zip(found, found[1:], strict=False))
+    assert all(before[1] + 1 < after[0] for before, after in pairwise(found))
     missing = Ranges(pairs).missing(first, first + width)
     assert numbers(missing) == set(range(first, first + width + 1)) - numbers(pairs)
 

@@ -60,7 +60,7 @@ FULL = Batch(
         sample("h", 1_800_000_000_001, {Scope.NIC: [row(Scope.NIC, ("d", "52:54:00:00:00:01", "vnet0"))]}),
     ),
     hosts=(HostFacts("h", "kvm1", "qemu:///system", cpus=4),),
-    domains=(DomainFacts("d", "‮<b>", "h", xml="<domain/>", resources=Resources(vcpus=2, pins={"0": "1"})),),
+    domains=(DomainFacts("d", "\u202e<b>", "h", xml="<domain/>", resources=Resources(vcpus=2, pins={"0": "1"})),),
     others=(
         FilterFacts("f", "clean", "h", references=("x",)),
         BindingFacts("vnet0", "h", parameters={"IP": "1"}),
