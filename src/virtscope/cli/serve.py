@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
 from pathlib import Path
@@ -43,7 +42,7 @@ def serve(*, watching: Watching, listen: str, data: Path, keep_days: int, demo: 
     logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(message)s")
     settings = up.Settings(watching, _address(listen), data, keep_days, demo)
 
-    def ready(address: str) -> None:
+    def ready(address: str, secret: str | None) -> None:
         console.print(Text.assemble(("virtscope ", "bold"), f"{__version__} is at ", (address, "bold cyan")))
         for watched in (*(uri.text for uri in watching.uris), *watching.sources):
             writes = ", ".join(sorted(watching.allowed_on(watched)))
@@ -51,10 +50,11 @@ def serve(*, watching: Watching, listen: str, data: Path, keep_days: int, demo: 
         console.print(Text(f"  keeps   {data}, every sample for {keep_days} days"))
         if demo:
             console.print(Text("  This is a demo: tiny guests in a lab on this machine.", "yellow"))
-        if not _is_loopback(settings.listen[0]):
+        if secret:
             console.print(
-                Text("  Whoever can reach this address can read everything: there is no login yet.", "yellow")
+                Text("  Nobody can sign in yet. On the page, make the first admin with this secret:", "yellow")
             )
+            console.print(Text(f"  {secret}", "bold"))
         console.print(Text("  Ctrl-C ends it.", "dim"))
 
     up.run(settings, ready)
@@ -66,10 +66,3 @@ def _address(listen: str) -> tuple[str, int]:
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
         raise BadInput(f"cannot listen on {listen!r}", "Give an address and a port, as --listen 127.0.0.1:8420")
     return host.strip("[]") or "127.0.0.1", int(port)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
