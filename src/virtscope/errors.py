@@ -4,7 +4,11 @@ VirtscopeError
 ├── BadInput             what was asked for makes no sense
 │   ├── BadUri           a connection URI that is malformed or not allowed
 │   ├── BadSettings      settings that are unknown, or have values that make no sense
-│   └── TooLarge         an answer or a range beyond the limits
+│   ├── TooLarge         an answer or a range beyond the limits
+│   └── Taken            a name that somebody has already
+├── NotAllowed           whoever asks may not do this
+│   └── NotSignedIn      the server does not know who asks
+├── TooOften             asked too often; in a while it may be asked again
 ├── NotFound             no host, domain or quantity of that name
 ├── Ambiguous            a name that fits more than one object
 ├── HypervisorError      libvirt refused, or did not answer
@@ -60,6 +64,30 @@ class BadSettings(BadInput):
 
 class TooLarge(BadInput):
     """An answer or a range beyond the limits."""
+
+
+class Taken(BadInput):
+    """A name that somebody has already."""
+
+
+class NotAllowed(VirtscopeError):
+    """Whoever asks may not do this."""
+
+    exit_status = 7
+
+
+class NotSignedIn(NotAllowed):
+    """The server does not know who asks."""
+
+
+class TooOften(VirtscopeError):
+    """Asked too often; after ``seconds`` it may be asked again."""
+
+    exit_status = 7
+
+    def __init__(self, message: str, hint: str, seconds: float) -> None:
+        super().__init__(message, hint)
+        self.seconds = seconds
 
 
 class NotFound(VirtscopeError):

@@ -49,7 +49,7 @@ def _serve(settings: ServerSettings, name: str) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(message)s")
     watching = settings.watching
 
-    def ready(address: str) -> None:
+    def ready(address: str, secret: str | None) -> None:
         console.print(Text.assemble((f"{name} ", "bold"), f"{__version__} is at ", (address, "bold cyan")))
         for watched in (*(uri.text for uri in watching.uris), *watching.sources):
             writes = ", ".join(sorted(watching.allowed_on(watched)))
@@ -57,10 +57,11 @@ def _serve(settings: ServerSettings, name: str) -> None:
         console.print(Text(f"  keeps   {settings.data}, every sample for {settings.keep_days} days"))
         if settings.demo:
             console.print(Text("  This is a demo: tiny guests in a lab on this machine.", "yellow"))
-        if not settings.listen.is_loopback:
+        if secret:
             console.print(
-                Text("  Whoever can reach this address can read everything: there is no login yet.", "yellow")
+                Text("  Nobody can sign in yet. On the page, make the first admin with this secret:", "yellow")
             )
+            console.print(Text(f"  {secret}", "bold"))
         console.print(Text("  Ctrl-C ends it.", "dim"))
 
     listen = (settings.listen.host, settings.listen.port)

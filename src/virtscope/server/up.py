@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import logging
 import signal
 import socket
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import uvicorn
 
@@ -18,18 +20,25 @@ from virtscope.agent.settings import Watching
 from virtscope.errors import BadInput
 from virtscope.exposition.board import Board
 from virtscope.sample import Batch
-from virtscope.server.api import Services
+from virtscope.server.access import origin
+from virtscope.server.access.access import Access
+from virtscope.server.access.registry import Registry
+from virtscope.server.access.settings import AccessSettings
 from virtscope.server.app import application
 from virtscope.server.fleet import Fleet
 from virtscope.server.ingest import Committed, Ingest
 from virtscope.server.live import Live
 from virtscope.server.present import Present
+from virtscope.server.services import Services
 from virtscope.store.archive import Archive, Retention
 from virtscope.store.database import Database
 from virtscope.store.duckdb_store import DuckdbStore
 from virtscope.store.records import Records
 
 log = logging.getLogger(__name__)
+
+Ready: TypeAlias = Callable[[str, str | None], None]
+"""Hears the page's address, and the secret that makes the first admin where there is none and one is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +53,10 @@ class Settings:
     demo: bool
 
 
-def run(settings: Settings, ready: Callable[[str], None]) -> None:
-    """Serve until told to stop (SIGINT, SIGTERM); ``ready`` hears the page's address.
+def run(settings: Settings, ready: Ready) -> None:
+    """Serve until told to stop (SIGINT, SIGTERM); ``ready`` hears where the page is.
+
+    On loopback nobody has to sign in; elsewhere everybody has.
 
     Raises:
         BadInput: the address cannot be listened on.
@@ -60,7 +71,7 @@ def run(settings: Settings, ready: Callable[[str], None]) -> None:
         database.close()
 
 
-def _serve(settings: Settings, database: Database, listener: socket.socket, ready: Callable[[str], None]) -> None:
+def _serve(settings: Settings, database: Database, listener: socket.socket, ready: Ready) -> None:
     records = Records(database)
     store = DuckdbStore(database, records)
     archive = Archive(database, Retention(raw_days=settings.keep_days))
@@ -76,6 +87,11 @@ def _serve(settings: Settings, database: Database, listener: socket.socket, read
         live.tell(commit.at / 1000, commit.number, events)
 
     ingest = Ingest(store, committed, archive.run)
+    registry = Registry(settings.data)
+    address = listener.getsockname()[0]
+    login = not ipaddress.ip_address(address).is_loopback
+    names = origin.names_of([settings.listen[0], address], [socket.getfqdn(), socket.gethostname()])
+    access = Access(registry, settings.data, AccessSettings(login=login, hosts=names))
     app = application(
         Services(
             store=store,
@@ -89,20 +105,23 @@ def _serve(settings: Settings, database: Database, listener: socket.socket, read
             interval=settings.watching.pace.interval,
             keep_days=settings.keep_days,
             board=board,
-        )
+        ),
+        access,
     )
     server = _Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5), live)
     audience = _Audience(ingest, board, fleet)
     following = collector.follow(settings.watching, audience, audience)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        ready(_address(listener))
+        ready(_address(listener), access.bootstrap.secret if access.bootstrap else None)
         server.run(sockets=[listener])
     except KeyboardInterrupt:
         log.debug("told to stop")
     finally:
         following.stop()
         ingest.stop()
+        access.close()
+        registry.close()
 
 
 class _Audience:

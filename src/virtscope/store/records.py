@@ -134,8 +134,10 @@ class Records:
         domain: str | None = None,
         kind: str | None = None,
         limit: int = 200,
+        *,
+        domains: Sequence[str] | None = None,
     ) -> list[Event]:
-        """Events between two times (Unix ms), newest first."""
+        """Events between two times (Unix ms), newest first; ``domains``: of none but these."""
         cursor = self._database.cursor()
         try:
             rows = cursor.execute(
@@ -143,8 +145,17 @@ class Records:
                    WHERE ts >= epoch_ms($since::BIGINT) AND ts < epoch_ms($until::BIGINT)
                      AND ($host IS NULL OR host = $host) AND ($domain IS NULL OR domain = $domain)
                      AND ($kind IS NULL OR kind = $kind)
+                     AND ($domains::VARCHAR[] IS NULL OR list_contains($domains::VARCHAR[], domain))
                    ORDER BY ts DESC LIMIT $limit""",
-                {"since": since, "until": until, "host": host, "domain": domain, "kind": kind, "limit": limit},
+                {
+                    "since": since,
+                    "until": until,
+                    "host": host,
+                    "domain": domain,
+                    "kind": kind,
+                    "limit": limit,
+                    "domains": None if domains is None else list(domains),
+                },
             ).fetchall()
         finally:
             cursor.close()
