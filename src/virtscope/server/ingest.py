@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from virtscope.errors import StoreError
+from virtscope.pulse import Pulse
 from virtscope.sample import Batch, now_ms
 from virtscope.store import Store
 
@@ -26,6 +27,8 @@ LONGEST_QUEUE = 10_000
 """Batches that may wait; beyond, the oldest are dropped and counted."""
 RETRY_SECONDS = 5.0
 MAINTENANCE_SECONDS = 60.0
+ROUND_SECONDS = 900.0
+"""How long one round of the writing thread may take, its wait and an hour's archiving with it, before it is hung."""
 FUTURE_MS = 600_000
 """Samples further ahead of our clock than this are refused: they would be the newest for ever."""
 
@@ -47,6 +50,7 @@ class Ingest:
         store: Store,
         committed: Callable[[Committed], None],
         maintain: Callable[[int], None],
+        pulse: Pulse | None = None,
     ) -> None:
         """Start.
 
@@ -54,8 +58,10 @@ class Ingest:
             store: where batches go.
             committed: told of each transaction, in the writing thread.
             maintain: called now and then with the time (Unix ms), in the writing thread.
+            pulse: hears when the writing thread will come round again.
         """
         self._store = store
+        self._pulse = pulse or Pulse()
         self._committed = committed
         self._maintain = maintain
         self._queue: deque[Batch] = deque()
@@ -98,11 +104,13 @@ class Ingest:
         while batches := self._collect():
             if not self._write([_believable(batch) for batch in batches]) and self._stopping:
                 log.warning("%d batches could not be stored: %s", len(batches), self._problem)
-                return
+                break
+        self._pulse.forget("ingest")
 
     def _collect(self) -> list[Batch]:
         """Wait for batches and those that come right behind; none when it is time to end."""
         while True:
+            self._pulse.expect("ingest", ROUND_SECONDS)
             with self._changed:
                 self._changed.wait_for(lambda: self._queue or self._stopping, timeout=MAINTENANCE_SECONDS)
                 if self._queue and not self._stopping:
