@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-
-from rich.console import Console
-from rich.logging import RichHandler
 from rich.text import Text
 
-from virtscope import __version__
-from virtscope.cli.text import plain
+from virtscope import logs
+from virtscope.cli.greeting import Greeting
 from virtscope.errors import VirtscopeError
 from virtscope.settings.server import ServerSettings
 
@@ -44,26 +40,23 @@ def _serve(settings: ServerSettings, name: str) -> None:
             f"the server needs the library {missing.name!r}, which is not installed",
             "Install all of them: pip install 'virtscope[server]'",
         ) from None
-    console = Console(stderr=True)
-    handler = RichHandler(console=console, show_path=False, markup=False, log_time_format="%H:%M:%S")
-    logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(message)s")
-    watching = settings.watching
-
-    def ready(address: str, secret: str | None) -> None:
-        console.print(Text.assemble((f"{name} ", "bold"), f"{__version__} is at ", (address, "bold cyan")))
-        for watched in (*(uri.text for uri in watching.uris), *watching.sources):
-            writes = ", ".join(sorted(watching.allowed_on(watched)))
-            console.print(Text(f"  watches {plain(watched)}" + (f", and may write: {writes}" if writes else "")))
-        console.print(Text(f"  keeps   {settings.data}, every sample for {settings.keep_days} days"))
-        if settings.demo:
-            console.print(Text("  This is a demo: tiny guests in a lab on this machine.", "yellow"))
-        if secret:
-            console.print(
-                Text("  Nobody can sign in yet. On the page, make the first admin with this secret:", "yellow")
-            )
-            console.print(Text(f"  {secret}", "bold"))
-        console.print(Text("  Ctrl-C ends it.", "dim"))
-
+    logs.begin(settings.log_format, settings.log_level)
+    greeting = Greeting(settings.log_format)
+    told = [Text(f"  keeps   {settings.data}, every sample for {settings.keep_days} days")]
+    if settings.demo:
+        told.append(Text("  This is a demo: tiny guests in a lab on this machine.", "yellow"))
     listen = (settings.listen.host, settings.listen.port)
-    process.run(process.Settings(watching, listen, settings.data, settings.keep_days, settings.demo), ready)
-    console.print(Text(f"{name} has ended.", "dim"))
+    process.run(
+        process.Settings(settings.watching, listen, settings.data, settings.keep_days, settings.demo),
+        lambda address, secret: greeting.begins(name, address, settings.watching, *told, *_bootstrap(secret)),
+    )
+    greeting.ended(name)
+
+
+def _bootstrap(secret: str | None) -> list[Text]:
+    if secret is None:
+        return []
+    return [
+        Text("  Nobody can sign in yet. On the page, make the first admin with this secret:", "yellow"),
+        Text(f"  {secret}", "bold"),
+    ]

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from virtscope.errors import StoreError
+from virtscope.pulse import Pulse
 from virtscope.sample import Batch, now_ms
 from virtscope.store import Store
 
@@ -26,6 +27,8 @@ LONGEST_QUEUE = 10_000
 """Batches of this process that may wait; beyond, the oldest are dropped and counted."""
 RETRY_SECONDS = 5.0
 MAINTENANCE_SECONDS = 60.0
+ROUND_SECONDS = 900.0
+"""How long one round of the writing thread may take, its wait and an hour's archiving with it, before it is hung."""
 FUTURE_MS = 600_000
 """Samples further ahead of our clock than this are refused: they would be the newest for ever."""
 
@@ -66,6 +69,7 @@ class Ingest:
         store: Store,
         committed: Callable[[Committed], None],
         maintain: Callable[[int], None],
+        pulse: Pulse | None = None,
     ) -> None:
         """Start.
 
@@ -73,8 +77,10 @@ class Ingest:
             store: where batches go.
             committed: told of each transaction, in the writing thread.
             maintain: called now and then with the time (Unix ms), in the writing thread.
+            pulse: hears when the writing thread will come round again.
         """
         self._store = store
+        self._pulse = pulse or Pulse()
         self._committed = committed
         self._maintain = maintain
         self._queue: deque[_Waiting] = deque()
@@ -83,7 +89,6 @@ class Ingest:
         self._count = Count()
         self._problem: str | None = None
         self._maintained = time.monotonic()
-        self._beat = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
         self._thread.start()
 
@@ -101,11 +106,6 @@ class Ingest:
     def count(self) -> Count:
         """What was done since the start."""
         return self._count
-
-    @property
-    def beat(self) -> float:
-        """When the thread was last seen at work (``time.monotonic``): it is never idle for longer than upkeep takes."""
-        return self._beat
 
     def put(self, batch: Batch) -> None:
         """Take over a batch of a collector in this process; never waits."""
@@ -146,18 +146,19 @@ class Ingest:
             taken = [replace(one, batches=[_believable(batch) for batch in one.batches]) for one in waiting]
             if not self._write(taken) and self._stopping:
                 log.warning("%d batches could not be stored: %s", len(self._queue), self._problem)
-                return
+                break
+        self._pulse.forget("ingest")
 
     def _collect(self) -> list[_Waiting]:
         """Wait for batches and those that come right behind; none when it is time to end."""
         while True:
+            self._pulse.expect("ingest", ROUND_SECONDS)
             with self._changed:
                 self._changed.wait_for(lambda: self._queue or self._stopping, timeout=MAINTENANCE_SECONDS / 4)
                 if self._queue and not self._stopping:
                     self._changed.wait_for(lambda: self._stopping, timeout=MERGE_SECONDS)
                 waiting = list(self._queue)
                 self._queue.clear()
-            self._beat = time.monotonic()
             if waiting or self._stopping:
                 return waiting
             self._upkeep()
@@ -213,7 +214,6 @@ class Ingest:
             self._changed.wait_for(lambda: self._stopping, timeout=RETRY_SECONDS)
 
     def _upkeep(self) -> None:
-        self._beat = time.monotonic()
         if time.monotonic() - self._maintained < MAINTENANCE_SECONDS:
             return
         self._maintained = time.monotonic()

@@ -19,6 +19,8 @@ from virtscope.agent import collector
 from virtscope.agent.settings import Watching
 from virtscope.errors import BadInput
 from virtscope.exposition.board import Board
+from virtscope.notify import ServiceManager
+from virtscope.pulse import Pulse
 from virtscope.sample import Batch
 from virtscope.server.access import origin
 from virtscope.server.access.access import Access
@@ -39,6 +41,9 @@ log = logging.getLogger(__name__)
 
 Ready: TypeAlias = Callable[[str, str | None], None]
 """Hears the page's address, and the secret that makes the first admin where there is none and one is needed."""
+
+ANSWER_SECONDS = 60.0
+"""How long the event loop may be busy with one thing before it is hung."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,8 @@ def _serve(settings: Settings, database: Database, listener: socket.socket, read
         events = present.events(event for batch in commit.batches for event in batch.events)
         live.tell(commit.at / 1000, commit.number, events)
 
-    ingest = Ingest(store, committed, archive.run)
+    pulse, manager = Pulse(), ServiceManager.here()
+    ingest = Ingest(store, committed, archive.run, pulse)
     registry = Registry(settings.data)
     address = listener.getsockname()[0]
     login = not ipaddress.ip_address(address).is_loopback
@@ -108,16 +114,21 @@ def _serve(settings: Settings, database: Database, listener: socket.socket, read
         ),
         access,
     )
-    server = _Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5), live)
+    config = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
+    server = _Server(config, live, pulse)
     audience = _Audience(ingest, board, fleet)
-    following = collector.follow(settings.watching, audience, audience)
+    following = collector.follow(settings.watching, audience, audience, pulse)
+    unwatch = manager.watch(pulse.late)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         ready(_address(listener), access.bootstrap.secret if access.bootstrap else None)
+        manager.ready(f"the page is at {_address(listener)}")
         server.run(sockets=[listener])
     except KeyboardInterrupt:
         log.debug("told to stop")
     finally:
+        manager.stopping()
+        unwatch()
         following.stop()
         ingest.stop()
         access.close()
@@ -149,11 +160,17 @@ class _Audience:
 
 
 class _Server(uvicorn.Server):
-    """Ends the live streams first: uvicorn waits for what is open before it stops."""
+    """Ends the live streams first: uvicorn waits for what is open before it stops. Promises to answer meanwhile."""
 
-    def __init__(self, config: uvicorn.Config, live: Live) -> None:
+    def __init__(self, config: uvicorn.Config, live: Live, pulse: Pulse) -> None:
         super().__init__(config)
         self._live = live
+        self._pulse = pulse
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second, as long as the event loop goes round."""
+        self._pulse.expect("page", ANSWER_SECONDS)
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._live.close()
