@@ -10,6 +10,10 @@ VirtscopeError
 │   ├── Unreachable      no connection to the host
 │   └── Late             no answer within the deadline
 ├── DiscoveryError       a source of hosts did not answer, or not with a list of hosts
+├── EnrolmentError       a host was not enrolled, or its certificate not renewed
+│   └── EnrolmentRefused the server does not want it: trying again is of no use
+├── AgentRefused         an agent's token or certificate is missing, or not good (any more)
+├── TooOften             somebody has been refused too often to be listened to at the moment
 ├── StoreError           the data folder cannot be used
 └── ServerError          a virtscope server did not answer, or answered with an error
 """
@@ -71,6 +75,34 @@ class DiscoveryError(VirtscopeError):
     """A source of hosts did not answer, or not with a list of hosts."""
 
     exit_status = 3
+
+
+class EnrolmentError(VirtscopeError):
+    """A host was not enrolled, or its certificate not renewed."""
+
+    exit_status = 3
+
+
+class EnrolmentRefused(EnrolmentError):
+    """The server does not want it: trying again is of no use."""
+
+
+class AgentRefused(VirtscopeError):
+    """An agent's token or certificate is missing, or not good (any more)."""
+
+    def __init__(self, message: str, hint: str = "", *, unknown: bool = False) -> None:
+        """Refuse it; ``unknown`` where it has not shown who it is, rather than that it may not come in."""
+        super().__init__(message, hint)
+        self.unknown = unknown
+
+
+class TooOften(VirtscopeError):
+    """Somebody has been refused too often to be listened to at the moment."""
+
+    def __init__(self, message: str, hint: str, seconds: float) -> None:
+        """Refuse it; ``seconds`` until it may be tried again."""
+        super().__init__(message, hint)
+        self.seconds = seconds
 
 
 class StoreError(VirtscopeError):

@@ -15,6 +15,7 @@ from virtscope import __version__
 from virtscope.agent import uri
 from virtscope.agent.pace import Pace
 from virtscope.agent.settings import Watching, watching
+from virtscope.cli import enrolment
 from virtscope.cli.output import Format
 from virtscope.cli.source import Server, Source
 
@@ -32,6 +33,9 @@ filters = typer.Typer(help="Network filters: which there are, and what they come
 app.add_typer(lists, name="list")
 app.add_typer(shows, name="show")
 app.add_typer(filters, name="filters")
+app.add_typer(enrolment.tokens, name="token")
+app.add_typer(enrolment.agents, name="agents")
+app.command()(enrolment.enrol)
 
 Connect = Annotated[
     Optional[list[str]],  # noqa: UP045  # typer reads it at run time

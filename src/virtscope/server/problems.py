@@ -10,7 +10,16 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from virtscope.errors import Ambiguous, BadInput, NotFound, StoreError, TooLarge, VirtscopeError
+from virtscope.errors import (
+    AgentRefused,
+    Ambiguous,
+    BadInput,
+    NotFound,
+    StoreError,
+    TooLarge,
+    TooOften,
+    VirtscopeError,
+)
 from virtscope.server.answers import Problem
 
 log = logging.getLogger(__name__)
@@ -20,6 +29,8 @@ _STATUS: tuple[tuple[type[VirtscopeError], int], ...] = (
     (BadInput, 422),
     (NotFound, 404),
     (Ambiguous, 409),
+    (AgentRefused, 403),
+    (TooOften, 429),
     (StoreError, 503),
 )
 
@@ -29,8 +40,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(VirtscopeError)
     def ours(_request: Request, error: VirtscopeError) -> Response:
-        status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
-        return problem(status, str(error), error.hint)
+        return problem(status_of(error), str(error), error.hint)
 
     @app.exception_handler(RequestValidationError)
     def invalid(_request: Request, error: RequestValidationError) -> Response:
@@ -48,6 +58,13 @@ def install(app: FastAPI) -> None:
     def unexpected(request: Request, error: Exception) -> Response:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return problem(500, "the server failed to answer", "Its log says more; please report it.")
+
+
+def status_of(error: VirtscopeError) -> int:
+    """The status with which an error is answered."""
+    if isinstance(error, AgentRefused) and error.unknown:
+        return 401
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 
 def problem(status: int, detail: str, hint: str = "") -> Response:
