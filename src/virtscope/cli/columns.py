@@ -191,7 +191,7 @@ AGENTS = (
     Column("HEARD", _at("status", "last_heard"), text.ago),
     Column("LAG", _at("status", "lag_seconds"), text.duration),
     Column("BACKLOG", _at("status", "backlog_bytes"), text.size),
-    Column("CLOCK", _at("status", "clock_offset_seconds"), text.duration),
+    Column("CLOCK", _at("status", "clock_offset_seconds"), text.offset),
     Column("DROPPED", _at("status", "dropped_batches"), text.number),
     Column("VERSION", lambda item: _at("status", "version")(item) or item["version"]),
     Column("EXPIRES", _at("expires"), shown),
