@@ -15,6 +15,9 @@ VirtscopeError
 │   ├── Unreachable      no connection to the host
 │   └── Late             no answer within the deadline
 ├── DiscoveryError       a source of hosts did not answer, or not with a list of hosts
+├── EnrolmentError       a host was not enrolled, or its certificate not renewed
+│   └── EnrolmentRefused the server does not want it: trying again is of no use
+├── AgentRefused         an agent's token or certificate is missing, or not good (any more)
 ├── StoreError           the data folder cannot be used
 ├── SpoolError           the agent's spool cannot be used
 ├── WireError            what travels between agent and server
@@ -120,6 +123,25 @@ class DiscoveryError(VirtscopeError):
     """A source of hosts did not answer, or not with a list of hosts."""
 
     exit_status = 3
+
+
+class EnrolmentError(VirtscopeError):
+    """A host was not enrolled, or its certificate not renewed."""
+
+    exit_status = 3
+
+
+class EnrolmentRefused(EnrolmentError):
+    """The server does not want it: trying again is of no use."""
+
+
+class AgentRefused(VirtscopeError):
+    """An agent's token or certificate is missing, or not good (any more)."""
+
+    def __init__(self, message: str, hint: str = "", *, unknown: bool = False) -> None:
+        """Refuse it; ``unknown`` where it has not shown who it is, rather than that it may not come in."""
+        super().__init__(message, hint)
+        self.unknown = unknown
 
 
 class StoreError(VirtscopeError):
