@@ -169,6 +169,14 @@ class Fleet(Directory):
             facts = self._hosts.get(host)
             return facts.agent if facts else None
 
+    def is_agent(self, agent: str) -> bool:
+        """Whether this is the id of an agent that may tell of its hosts."""
+        return agent in self._agents
+
+    def last_seen(self, host: str) -> int | None:
+        """When a host's newest sample was taken, Unix ms."""
+        return self._last_seen.get(host)
+
     def agent_name(self, agent: str) -> str:
         """An agent's name; its id where it is not admitted."""
         return self._agents.get(agent, agent)

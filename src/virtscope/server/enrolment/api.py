@@ -11,6 +11,7 @@ import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
 
 from virtscope.enrolment import fingerprint_text
+from virtscope.errors import NotFound
 from virtscope.server.access.who import Role, Who
 from virtscope.server.answers import Problem
 from virtscope.server.enrolment.agents import Agent, Agents
@@ -142,62 +143,86 @@ Admin = Annotated[Who, Depends(admin)]
 Name = Annotated[str, Path(max_length=300, description="Id or name.")]
 
 
-def router(agents: Agents, address: str, status: Callable[[str], AgentStatus | None]) -> APIRouter:
-    """The routes.
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What the routes answer from."""
 
-    Args:
-        agents: whom they are about.
-        address: where agents reach the server, as ``https://virtscope.example.org:8421``.
-        status: how the agent of an id does; None where it has sent nothing yet.
+    agents: Agents
+    address: str
+    """Where agents reach the server, as ``https://virtscope.example.org:8421``."""
+    status: Callable[[str], AgentStatus | None]
+    """How the agent of an id does; None where it has sent nothing yet."""
+    dismissed: Callable[[str], None]
+    """Hears which agent may come in no more."""
+
+
+def enrolment(request: Request) -> Enrolment:
+    """The server's enrolment.
+
+    Raises:
+        NotFound: it takes no agents.
     """
+    found = getattr(request.app.state, "enrolment", None)
+    if not isinstance(found, Enrolment):
+        raise NotFound("this server takes no agents", "Start it with --agents-listen, as --agents-listen 0.0.0.0:8421.")
+    return found
+
+
+Here = Annotated[Enrolment, Depends(enrolment)]
+
+
+def router() -> APIRouter:
+    """The routes; what they answer from is ``app.state.enrolment``."""
     api = APIRouter(prefix="/api/v1", tags=["agents"])
 
-    @api.post("/enrolment-tokens", status_code=201, **_answering(NewTokenAnswer, status=201))
-    def create_token(wish: TokenWish, who: Admin) -> Response:
+    @api.post("/enrolment-tokens", status_code=201, **_answering(NewTokenAnswer, 404, status=201))
+    def create_token(wish: TokenWish, who: Admin, here: Here) -> Response:
         """A new token, with which one host is enrolled."""
-        made = agents.tokens.create(who.name, wish.name, wish.ttl)
+        made = here.agents.tokens.create(who.name, wish.name, wish.ttl)
         text = made.token.text
         answer = NewTokenAnswer(
             made.invitation.id,
             text,
             made.invitation.expires,
-            address,
+            here.address,
             fingerprint_text(made.token.fingerprint),
             # The token comes over standard input: arguments can be seen by everybody on the host.
-            f"echo {text} | virtscope enrol {address} -",
+            f"echo {text} | virtscope enrol {here.address} -",
         )
         return _json(answer, 201)
 
-    @api.get("/enrolment-tokens", **_answering(TokenList))
-    def list_tokens(_who: Admin) -> Response:
+    @api.get("/enrolment-tokens", **_answering(TokenList, 404))
+    def list_tokens(_who: Admin, here: Here) -> Response:
         """Every token that was made, without its secret."""
         now = time.time()
-        return _json(TokenList([_token(token, now) for token in agents.tokens.list()]))
+        return _json(TokenList([_token(token, now) for token in here.agents.tokens.list()]))
 
     @api.delete("/enrolment-tokens/{id}", status_code=204, **_answering(None, 404, status=204))
-    def withdraw_token(id: Name, _who: Admin) -> Response:  # noqa: A002  # the name is the API's
+    def withdraw_token(id: Name, _who: Admin, here: Here) -> Response:  # noqa: A002  # the name is the API's
         """Make a token useless."""
-        agents.tokens.withdraw(id)
+        here.agents.tokens.withdraw(id)
         return Response(status_code=204)
 
-    @api.get("/agents", **_answering(AgentList))
-    def list_agents(_who: Admin) -> Response:
+    @api.get("/agents", **_answering(AgentList, 404))
+    def list_agents(_who: Admin, here: Here) -> Response:
         """Every agent, with its certificate and how it does."""
         now = time.time()
-        return _json(AgentList([_agent(agent, status(agent.id), now) for agent in agents.list()]))
+        return _json(AgentList([_agent(agent, here.status(agent.id), now) for agent in here.agents.list()]))
 
     @api.delete("/agents/{id}", status_code=204, **_answering(None, 404, 409, status=204))
-    def revoke_agent(id: Name, _who: Admin) -> Response:  # noqa: A002
+    def revoke_agent(id: Name, _who: Admin, here: Here) -> Response:  # noqa: A002
         """Let an agent in no more, from its next request on."""
-        agents.revoke(id)
+        found = here.agents.find(id)
+        here.agents.revoke(found.id)
+        here.dismissed(found.id)
         return Response(status_code=204)
 
     @api.patch("/agents/{id}", **_answering(AgentAnswer, 404, 409))
-    def rename_agent(id: Name, change: AgentChange, _who: Admin) -> Response:  # noqa: A002
+    def rename_agent(id: Name, change: AgentChange, _who: Admin, here: Here) -> Response:  # noqa: A002
         """Call an agent something else."""
-        found = agents.find(id)
-        agents.rename(found.id, change.name)
-        return _json(_agent(agents.find(found.id), status(found.id), time.time()))
+        found = here.agents.find(id)
+        here.agents.rename(found.id, change.name)
+        return _json(_agent(here.agents.find(found.id), here.status(found.id), time.time()))
 
     return api
 

@@ -140,13 +140,13 @@ def listening_names(host: str, given: Sequence[str] = ()) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*given, *_LOOPBACK)))
     known = [*given, socket.getfqdn(), socket.gethostname()]
     if host in ("", "0.0.0.0", "::"):
-        known += [*_own_addresses(), *_LOOPBACK]
+        known += [*own_addresses(), *_LOOPBACK]
     else:
         known.append(host)
     return tuple(dict.fromkeys(known))
 
 
-def _own_addresses() -> list[str]:
+def own_addresses() -> list[str]:
     """The addresses with which this machine speaks to others; asking for a route sends nothing."""
     found = []
     for family, elsewhere in _ELSEWHERE:
