@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 
 from virtscope.errors import NotAllowed, NotSignedIn
 from virtscope.server.access.api_tokens import ApiTokens
@@ -62,13 +63,13 @@ class Access:
             TooOften: too many tries failed already.
         """
         self._throttle.check(name, address)
-        if not await self._passwords.verify(self.users.password_of(name), password):
+        if not await self._passwords.verify(await run_in_threadpool(self.users.password_of, name), password):
             self._throttle.failed(name, address)
             log.warning("a sign-in as %r from %s failed", name[:64], address)
             raise NotSignedIn("the name or the password is wrong", "Try again, or ask an admin for a new password.")
         self._throttle.succeeded(name)
         log.info("%r signed in from %s", name, address)
-        return self.users.named(name)
+        return await run_in_threadpool(self.users.named, name)
 
     async def begin(self, secret: str, name: str, password: str, address: str) -> User:
         """The first admin, for the secret of the first start.
@@ -86,7 +87,7 @@ class Access:
                 "the bootstrap secret is wrong, or was used already",
                 "The server prints it when it starts, until it is used.",
             )
-        user = self.users.add_first(name, await self.hashed(password))
+        user = await run_in_threadpool(self.users.add_first, name, await self.hashed(password))
         self.bootstrap.used()
         if user is None:
             raise NotAllowed("there is an admin already", "Sign in, or ask the admin.")

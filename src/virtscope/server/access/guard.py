@@ -79,6 +79,12 @@ class Guard:
 
     def _forbidden(self, scope: Scope, who: Who | None) -> Response | None:
         """The answer to whoever may not do this."""
+        if who is EVERYBODY and policy.is_of_people(scope["method"], scope["path"]):
+            return problem(
+                403,
+                "nobody signs in to this server, so it tells of no people",
+                "Ask through the socket in its data folder.",
+            )
         role = policy.needed(scope["method"], scope["path"])
         if role is None or (who is not None and who.role >= role):
             return None

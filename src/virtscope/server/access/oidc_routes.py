@@ -15,7 +15,7 @@ from virtscope.server.access import origin
 from virtscope.server.access.access import Access
 from virtscope.server.access.guard import address
 from virtscope.server.access.oidc import FLOW_SECONDS, Provider
-from virtscope.server.access.routes import Door, begin_session
+from virtscope.server.access.routes import Door, begin_session, problems_of
 
 log = logging.getLogger(__name__)
 CALLBACK = "/api/v1/oidc/callback"
@@ -24,8 +24,9 @@ CALLBACK = "/api/v1/oidc/callback"
 def router() -> APIRouter:
     """The two routes under ``/api/v1/oidc``."""
     api = APIRouter(prefix="/api/v1/oidc", tags=["people"])
+    answering = problems_of(403, 404)
 
-    @api.get("/start", response_class=Response, status_code=303)
+    @api.get("/start", response_class=Response, status_code=303, responses=answering)
     async def start(
         request: Request,
         access: Door,
@@ -44,7 +45,7 @@ def router() -> APIRouter:
         )
         return answer
 
-    @api.get("/callback", response_class=Response, status_code=303)
+    @api.get("/callback", response_class=Response, status_code=303, responses=answering)
     async def callback(request: Request, access: Door) -> Response:
         """Where the provider leads back to: begins a session, or tells the page why not."""
         provider, onward = _provider(access), "/"

@@ -35,6 +35,16 @@ RULES = (
     Rule("/", None, SAFE_METHODS),
 )
 
+PEOPLE = ("/api/v1/session", "/api/v1/bootstrap", "/api/v1/users", "/api/v1/tokens", "/api/v1/oidc")
+"""What is about people. Where nobody signs in, only the owner of the server's socket may: whoever reaches the port
+could otherwise let himself in for later."""
+
+
+def is_of_people(method: str, path: str) -> bool:
+    """Whether a request is about people, beyond asking whether one has to sign in."""
+    about = any(path == one or path.startswith(f"{one}/") for one in PEOPLE)
+    return about and not (path == "/api/v1/session" and method in SAFE_METHODS)
+
 
 def needed(method: str, path: str, rules: tuple[Rule, ...] = RULES) -> Role | None:
     """The role that a request takes; None where everybody may."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, cast
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from virtscope.errors import BadInput, NotSignedIn
 from virtscope.server.access import answers as shapes
@@ -38,10 +39,8 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
     api = APIRouter(prefix="/api/v1")
 
     def answering(model: Any, *errors: int, status: int = 200) -> dict[str, Any]:
-        schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
-        problem = {"model": Problem, "content": {"application/problem+json": schema}}
         good = {"model": model} if model is not None else {"description": "Done"}
-        described: dict[int, Any] = {status: good, **dict.fromkeys((*errors, 422), problem)}
+        described: dict[int | str, Any] = {status: good, **problems_of(*errors, 422)}
         return {"responses": described, "response_class": Response, "status_code": status, "tags": ["people"]}
 
     @api.get("/session", **answering(shapes.SessionAnswer))
@@ -53,9 +52,9 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
     async def sign_in(request: Request, access: Door, given: shapes.Credentials) -> Response:
         """Sign in with name and password: the answer brings the session's cookie."""
         user = await access.sign_in(given.name, given.password, address(request.scope))
-        return _signed_in(request, access, user)
+        return await run_in_threadpool(_signed_in, request, access, user)
 
-    @api.delete("/session", **answering(None, status=204))
+    @api.delete("/session", **answering(None, 403, status=204))
     def sign_out(request: Request, access: Door) -> Response:
         """Sign out: the session ends, here and in the browser."""
         shown = session_of(request.headers.get("cookie", ""), access.cookie)
@@ -69,14 +68,14 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
     async def own_password(request: Request, access: Door, who: Asking, given: shapes.NewPassword) -> Response:
         """Change one's own password. Everybody who is signed in by this name no longer is; he who asks is anew."""
         user = await access.sign_in(who.name, given.current, address(request.scope))
-        access.users.set_password(user.name, await access.hashed(given.new))
-        return _signed_in(request, access, user)
+        await run_in_threadpool(access.users.set_password, user.name, await access.hashed(given.new))
+        return await run_in_threadpool(_signed_in, request, access, user)
 
     @api.post("/bootstrap", **answering(shapes.SessionAnswer, 403, 409, 413, 429))
     async def bootstrap(request: Request, access: Door, given: shapes.FirstAdmin) -> Response:
         """Become the first admin, with the secret that the server printed; it works once."""
         user = await access.begin(given.secret, given.name, given.password, address(request.scope))
-        return _signed_in(request, access, user)
+        return await run_in_threadpool(_signed_in, request, access, user)
 
     @api.get("/users", **answering(shapes.UserList, 401, 403))
     def users(access: Door) -> Response:
@@ -87,22 +86,18 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
     async def add_user(access: Door, given: shapes.NewUser) -> Response:
         """Add somebody."""
         hashed = await access.hashed(given.password)
-        made = access.users.add(given.name, _role(given.role), _projects(given.projects), hashed)
+        made = await run_in_threadpool(
+            access.users.add, given.name, _role(given.role), _projects(given.projects), hashed
+        )
         return _json(_user(made), 201)
 
     @api.patch("/users/{name}", **answering(shapes.UserAnswer, 401, 403, 404, 413))
     async def change_user(name: str, access: Door, given: shapes.ChangedUser) -> Response:
         """Change somebody's role, projects or password; he has to sign in again."""
-        user = access.users.named(name)
         if given.everything and given.projects is not None:
             raise BadInput("somebody is limited to projects, or sees everything", "Give one of the two.")
-        if given.role is not None or given.projects is not None or given.everything:
-            role = _role(given.role) if given.role else user.role
-            projects = None if given.everything or role is Role.ADMIN else user.projects
-            access.users.set_rights(name, role, _projects(given.projects) if given.projects is not None else projects)
-        if given.password is not None:
-            access.users.set_password(name, await access.hashed(given.password))
-        return _json(_user(access.users.named(name)))
+        hashed = None if given.password is None else await access.hashed(given.password)
+        return _json(_user(await run_in_threadpool(_change, access, name, given, hashed)))
 
     @api.delete("/users/{name}", **answering(None, 401, 403, 404, status=204))
     def remove_user(name: str, access: Door) -> Response:
@@ -110,7 +105,7 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
         access.users.remove(name)
         return Response(status_code=204)
 
-    @api.get("/tokens", **answering(shapes.TokenList, 401))
+    @api.get("/tokens", **answering(shapes.TokenList, 401, 403))
     def tokens(access: Door, who: Asking) -> Response:
         """API tokens: one's own; for an admin everybody's."""
         return _json(shapes.TokenList([shapes.TokenAnswer(**_token(one)) for one in access.tokens.visible_to(who)]))
@@ -122,13 +117,19 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
         text, made = access.tokens.create(who, given.name, _role(given.role), projects, given.expires)
         return _json(shapes.MadeToken(**_token(made), token=text), 201)
 
-    @api.delete("/tokens/{id}", **answering(None, 401, 404, status=204))
+    @api.delete("/tokens/{id}", **answering(None, 401, 403, 404, status=204))
     def revoke_token(id: int, access: Door, who: Asking) -> Response:  # noqa: A002
         """Revoke an API token."""
         access.tokens.revoke(who, id)
         return Response(status_code=204)
 
     return api
+
+
+def problems_of(*errors: int) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of answers with these statuses."""
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    return {status: {"model": Problem, "content": {"application/problem+json": schema}} for status in errors}
 
 
 def begin_session(request: Request, access: Access, user: User, answer: Response) -> Response:
@@ -146,6 +147,17 @@ def begin_session(request: Request, access: Access, user: User, answer: Response
         samesite="strict",
     )
     return answer
+
+
+def _change(access: Access, name: str, given: shapes.ChangedUser, hashed: str | None) -> User:
+    user = access.users.named(name)
+    if given.role is not None or given.projects is not None or given.everything:
+        role = _role(given.role) if given.role else user.role
+        projects = None if given.everything or role is Role.ADMIN else user.projects
+        access.users.set_rights(name, role, projects if given.projects is None else _projects(given.projects))
+    if hashed is not None:
+        access.users.set_password(name, hashed)
+    return access.users.named(name)
 
 
 def _signed_in(request: Request, access: Access, user: User) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -88,24 +89,13 @@ class Users:
             BadInput: that is no name, or an admin is limited to projects.
             Taken: somebody has it.
         """
-        if not _NAME.fullmatch(name) or name in (EVERYBODY.name, OWNER.name):
-            raise BadInput(
-                f"{name!r} cannot be a user's name",
-                "Small letters, digits, '.', '_' and '-', as 'ana.silva'; 64 at most.",
-            )
-        values = (name, role, _projects(role, projects), password, self._clock())
         with self._registry.write() as connection:
-            if connection.execute("SELECT 1 FROM users WHERE name = ?", (name,)).fetchone():
-                raise Taken(f"there is a user {name!r} already", f"'virtscope users set {name}' changes it.")
-            connection.execute(
-                "INSERT INTO users (name, role, projects, password, created) VALUES (?, ?, ?, ?, ?)", values
-            )
-        return self.named(name)
+            return self._add(connection, name, role, projects, password)
 
     def add_first(self, name: str, password: str) -> User | None:
         """The first admin; None where somebody was faster."""
-        with self._registry.write():
-            return None if self.has_admin() else self.add(name, Role.ADMIN, None, password)
+        with self._registry.write() as connection:
+            return None if self.has_admin() else self._add(connection, name, Role.ADMIN, None, password)
 
     def set_rights(self, name: str, role: Role, projects: frozenset[str] | None) -> User:
         """Another role, other projects; whoever is signed in by this name no longer is.
@@ -178,6 +168,22 @@ class Users:
         """Take note that somebody came in."""
         with self._registry.write() as connection:
             connection.execute("UPDATE users SET signed_in = ? WHERE name = ?", (self._clock(), name))
+
+    def _add(
+        self, connection: sqlite3.Connection, name: str, role: Role, projects: frozenset[str] | None, password: str
+    ) -> User:
+        if not _NAME.fullmatch(name) or name in (EVERYBODY.name, OWNER.name):
+            raise BadInput(
+                f"{name!r} cannot be a user's name",
+                "Small letters, digits, '.', '_' and '-', as 'ana.silva'; 64 at most.",
+            )
+        if connection.execute("SELECT 1 FROM users WHERE name = ?", (name,)).fetchone():
+            raise Taken(f"there is a user {name!r} already", f"'virtscope users set {name}' changes it.")
+        connection.execute(
+            "INSERT INTO users (name, role, projects, password, created) VALUES (?, ?, ?, ?, ?)",
+            (name, role, _projects(role, projects), password, self._clock()),
+        )
+        return self.named(name)
 
     def _free_name(self, identity: Identity) -> str:
         host = identity.issuer.partition("://")[2].partition("/")[0]
