@@ -119,7 +119,7 @@ def test_only_a_hash_of_the_token_is_kept(tmp_path: Path) -> None:
 class InBetween:
     """Somebody who answers in the server's place, and writes down what he is told."""
 
-    def __init__(self, authority: str, tmp_path: Path) -> None:
+    def __init__(self, authority: str) -> None:
         own = trustme.CA()
         leaf = own.issue_cert("localhost", "127.0.0.1")
         self.heard = b""
@@ -142,7 +142,7 @@ class InBetween:
 def test_whoever_is_in_between_does_not_hear_the_token(tmp_path: Path, shows: str) -> None:
     with serving(tmp_path / "server") as port:
         token = port.token()
-        between = InBetween("" if shows == "its own authority" else port.agents.anchor.pem, tmp_path)
+        between = InBetween("" if shows == "its own authority" else port.agents.anchor.pem)
         said = "is not the server that this token is of" if shows == "its own authority" else "cannot be trusted"
         with listening(between.server) as elsewhere, pytest.raises(EnrolmentError, match=said):
             enrol(f"https://localhost:{elsewhere}", token, "kvm7", tmp_path / "agent")
@@ -157,7 +157,7 @@ def test_another_authority_smuggled_in_behind_the_right_one_is_not_trusted(tmp_p
     with serving(tmp_path / "server") as port:
         other = trustme.CA().cert_pem.bytes().decode()
         for both in (port.agents.anchor.pem + other, other + port.agents.anchor.pem):
-            between = InBetween(both, tmp_path)
+            between = InBetween(both)
             with listening(between.server) as elsewhere, pytest.raises(EnrolmentError):
                 enrol(f"https://localhost:{elsewhere}", port.token(), "kvm7", tmp_path / "agent")
 
