@@ -23,6 +23,8 @@ from virtscope.server.enrolment.server_certificate import ServerCertificate
 log = logging.getLogger(__name__)
 
 HANDSHAKE_SECONDS = 10.0
+GOODBYE_SECONDS = 1.0
+"""For the other end to confirm that a connection ends; agents keep theirs open and may not be listening."""
 HEAD_SECONDS = 20.0
 """For the head of a request to arrive; before the first, since the connection was made."""
 LARGEST_HEAD = 65_536
@@ -100,7 +102,7 @@ class AgentsServer(uvicorn.Server):
                     ssl=self._context,
                     backlog=self.config.backlog,
                     ssl_handshake_timeout=HANDSHAKE_SECONDS,
-                    ssl_shutdown_timeout=HANDSHAKE_SECONDS,
+                    ssl_shutdown_timeout=GOODBYE_SECONDS,
                 )
             )
 
