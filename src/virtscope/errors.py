@@ -12,6 +12,10 @@ VirtscopeError
 │   └── Late             no answer within the deadline
 ├── DiscoveryError       a source of hosts did not answer, or not with a list of hosts
 ├── StoreError           the data folder cannot be used
+├── SpoolError           the agent's spool cannot be used
+├── WireError            what travels between agent and server
+│   ├── Malformed        bytes that cannot be understood, now or later
+│   └── TooNew           what only a newer version can read
 └── ServerError          a virtscope server did not answer, or answered with an error
 """
 
@@ -94,6 +98,24 @@ class StoreError(VirtscopeError):
     """The data folder cannot be used."""
 
     exit_status = 6
+
+
+class SpoolError(VirtscopeError):
+    """The agent's spool cannot be used."""
+
+    exit_status = 6
+
+
+class WireError(VirtscopeError):
+    """What travels between agent and server."""
+
+
+class Malformed(WireError):
+    """Bytes that cannot be understood: sending them again will not help."""
+
+
+class TooNew(WireError):
+    """What only a newer version can read: it is kept until somebody upgrades."""
 
 
 class ServerError(VirtscopeError):

@@ -131,10 +131,16 @@ class Collector:
         self._told_start = False
         self._wake = threading.Event()
         self._stopped = False
+        self._forgotten = False
 
     def stop(self) -> None:
         """Make ``run`` return soon, from any thread."""
         self._stopped = True
+        self._wake.set()
+
+    def resend(self) -> None:
+        """Tell everything anew at the next tick, from any thread: whoever listens has forgotten what exists."""
+        self._forgotten = True
         self._wake.set()
 
     def run(self) -> None:
@@ -267,6 +273,10 @@ class Collector:
 
     def _tick(self, session: _Session, *, resync: bool, slow: bool) -> None:
         """Ask libvirt for everything once, and send what it says."""
+        if self._forgotten:
+            self._forgotten = False
+            self._inventory = Inventory(session.host.id)
+            self._send(hosts=(session.host,), links=(self._link,))
         deadline = max(ANSWER_SECONDS, self._pace.interval)
         beside = session.kernel is not None and session.kernel.is_running
         reading = session.libvirt.read(deadline, beside_kernel=beside, slow=slow)
@@ -460,8 +470,18 @@ def _started(
     return collector, thread
 
 
-def follow(watching: Watching, sink: Sink, told: Told | None = None, pulse: Pulse | None = None) -> Callable[[], None]:
-    """Watch the hypervisors that are given and those that sources find, as they come and go; the answer ends it.
+@dataclass(frozen=True, slots=True)
+class Following:
+    """Hypervisors that are being watched."""
+
+    stop: Callable[[], None]
+    """End it, and wait for all collectors."""
+    resend: Callable[[], None]
+    """Have every collector tell anew what exists."""
+
+
+def follow(watching: Watching, sink: Sink, told: Told | None = None, pulse: Pulse | None = None) -> Following:
+    """Watch the hypervisors that are given and those that sources find, as they come and go.
 
     Args:
         watching: which, and how.
@@ -502,4 +522,8 @@ def follow(watching: Watching, sink: Sink, told: Told | None = None, pulse: Puls
             collector.stop()
         watcher.stop()
 
-    return stop
+    def resend() -> None:
+        for collector in list(running):
+            collector.resend()
+
+    return Following(stop, resend)

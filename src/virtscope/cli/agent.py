@@ -33,7 +33,7 @@ def run(settings: AgentSettings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: ended.set())
     pulse, manager = Pulse(), ServiceManager.here()
-    stop = collector.follow(settings.watching, board, board, pulse)
+    following = collector.follow(settings.watching, board, board, pulse)
     listener.start()
     unwatch = manager.watch(pulse.late)
     try:
@@ -44,5 +44,5 @@ def run(settings: AgentSettings) -> None:
         manager.stopping()
         unwatch()
         listener.stop()
-        stop()
+        following.stop()
     greeting.ended(NAME)

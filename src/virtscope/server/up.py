@@ -100,7 +100,7 @@ def _serve(settings: Settings, database: Database, listener: socket.socket, read
     config = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
     server = _Server(config, live, pulse)
     audience = _Audience(ingest, board, fleet)
-    stop = collector.follow(settings.watching, audience, audience, pulse)
+    following = collector.follow(settings.watching, audience, audience, pulse)
     unwatch = manager.watch(pulse.late)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -112,7 +112,7 @@ def _serve(settings: Settings, database: Database, listener: socket.socket, read
     finally:
         manager.stopping()
         unwatch()
-        stop()
+        following.stop()
         ingest.stop()
 
 

@@ -148,6 +148,7 @@ class Archive:
     def _expire_records(self, connection: duckdb.DuckDBPyConnection, before: int) -> None:
         """Forget old events, and descriptions that were old already when they were replaced; never the newest ones."""
         connection.execute(f"DELETE FROM events WHERE ts < {moment(before)}")
+        connection.execute("DELETE FROM progress WHERE epoch < ? AND epoch > 1000000000000", [before])
         newer = "SELECT 1 FROM inventory AS newer WHERE (newer.kind, newer.id, newer.host) = (i.kind, i.id, i.host)"
         gone = connection.execute(
             f"DELETE FROM inventory AS i WHERE i.ts < {moment(before)} "
