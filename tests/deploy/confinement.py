@@ -1,8 +1,9 @@
 """Runs a program as systemd would run a unit's, as far as that goes without systemd.
 
-``python -m tests.deploy.confinement UNIT STATE PROGRAM…``, as root: the unit's user without any capability, a system
-that is read-only but for the folder STATE, no memory that is written and run, and the filter of system calls, put
-together by the same library (libseccomp) out of the same groups (``systemd-analyze syscall-filter``).
+``python -m tests.deploy.confinement UNIT STATE PROGRAM…``, as root: the unit's user, in a user namespace of its own and
+without any capability; a system that is read-only but for the folder STATE; no memory that is written and run; and the
+filter of system calls, put together by the same library (libseccomp) out of the same groups
+(``systemd-analyze syscall-filter``).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import pwd
 import re
 import subprocess
 import sys
@@ -19,7 +21,7 @@ _ALLOW = 0x7FFF0000
 _ERRNO = 0x00050000
 _PR_SET_MDWE, _MDWE_REFUSE_EXEC_GAIN = 65, 1
 _PR_SET_NO_NEW_PRIVS = 38
-_CLONE_NEWNS = 0x20000
+_CLONE_NEWNS, _CLONE_NEWUSER = 0x20000, 0x10000000
 _MS_RDONLY, _MS_REMOUNT, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -87,21 +89,35 @@ def read_only_but(folder: str) -> None:
     call("mount", None, b"/", None, _MS_REMOUNT | _MS_BIND | _MS_RDONLY, None)
 
 
+def private_users(uid: int, gid: int) -> None:
+    """A user namespace that knows root and one user, as ``PrivateUsers=yes`` makes it."""
+    reader, writer = os.pipe()
+    if (helper := os.fork()) == 0:  # it stays outside, where the maps can be written from
+        os.read(reader, 1)
+        for name, identity in (("uid_map", uid), ("gid_map", gid)):
+            Path(f"/proc/{os.getppid()}/{name}").write_text(f"0 0 1\n{identity} {identity} 1\n")
+        os._exit(0)
+    call("unshare", _CLONE_NEWUSER)
+    os.write(writer, b".")
+    _, status = os.waitpid(helper, 0)
+    assert status == 0, "the maps could not be written"
+
+
 def main(unit: str, state: str, *command: str) -> None:
     """Confine this process, and become the program."""
     wanted = settings(Path(unit))
-    user = wanted["User"][-1]
+    user = pwd.getpwnam(wanted["User"][-1])
     calls = allowed_calls(wanted["SystemCallFilter"])
-    if os.geteuid() == 0:
-        read_only_but(state)
-        drop = ("--reuid", user, "--regid", user, "--init-groups", "--no-new-privs")
-        bare = ("--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all")
-        # Once more as the user: the filter is to apply to the program, not to what makes it ready.
-        again = (sys.executable, "-m", "tests.deploy.confinement", unit, state, *command)
-        os.execvp("setpriv", ["setpriv", *drop, *bare, *again])
+    read_only_but(state)
+    os.initgroups(user.pw_name, user.pw_gid)
+    if wanted["PrivateUsers"][-1] == "yes":
+        private_users(user.pw_uid, user.pw_gid)
+    os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
+    os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
     call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if wanted["MemoryDenyWriteExecute"][-1] == "yes":
         call("prctl", _PR_SET_MDWE, _MDWE_REFUSE_EXEC_GAIN, 0, 0, 0)
+    os.umask(int(wanted["UMask"][-1], 8))
     filter_calls(calls)
     os.execvp(command[0], list(command))
 

@@ -7,13 +7,18 @@ import pwd
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import urllib3
 
-from deploy.debian.product import PRODUCTS, Product
+from deploy.debian.product import AGENT, PRODUCTS, SERVER, Product
+from lab.host import Host
+from lab.lab import Lab
+from lab.spec import GuestSpec, HostSpec
 from tests.deploy.confinement import allowed_calls, settings
 from tests.deploy.conftest import ROOT
 from tests.exposition.witness import parsed
@@ -82,19 +87,24 @@ def user(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     subprocess.run(["userdel", name], check=True)
 
 
-@pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.name)
-def test_the_program_works_within_its_unit(
-    product: Product, unpacked: Path, user: tuple[str, Path], tmp_path: Path
-) -> None:
+@pytest.fixture
+def host() -> Iterator[Host]:
+    """A real libvirtd with a guest that runs."""
+    with tempfile.TemporaryDirectory(prefix="vs-", dir="/var/tmp") as folder, Lab(Path(folder)) as made:
+        Path(folder).chmod(0o755)
+        made.up([HostSpec("kvm1", (GuestSpec("steady", ("cpu:50",)),))])
+        yield made.hosts[0]
+
+
+@contextmanager
+def confined(product: Product, unpacked: Path, user: tuple[str, Path], *arguments: str) -> Iterator[tuple[Heard, str]]:
+    """A program within what its unit allows: what it tells the service manager, and where it is to be found."""
     name, home = user
-    unit = tmp_path / "unit.service"
+    unit = home / "unit.service"
     unit.write_text((UNITS / f"{product.name}.service").read_text().replace(f"User={product.user}\n", f"User={name}\n"))
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        folder.chmod(folder.stat().st_mode | 0o055)
     heard = Heard(f"@{name}")
-    where = "--metrics" if product.program == "agent" else "--listen"
-    program = [str(unpacked / f"usr/lib/{product.name}/bin/virtscope"), product.program, where, "127.0.0.1:0"]
-    more = ["-c", "test:///default", "-i", "0.5", *(["--agents-listen", ""] if product.program == "server" else [])]
+    program = (f"{unpacked}/usr/lib/{product.name}/bin/virtscope", product.program, *arguments)
+    command = ["/usr/bin/python3", "-m", "tests.deploy.confinement", str(unit), str(home), *program]
     environment = {
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": str(home),
@@ -102,16 +112,14 @@ def test_the_program_works_within_its_unit(
         "NOTIFY_SOCKET": heard.address,
         "WATCHDOG_USEC": "1500000",
     }
-    confined = ["/usr/bin/python3", "-m", "tests.deploy.confinement", str(unit), str(home), *program, *more]
-    with subprocess.Popen(confined, env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, env=environment, cwd=ROOT) as process:
         try:
             address = heard.until("READY=1")[-1][1].rpartition(" is at ")[2].rstrip("/")
-            until(lambda: "test" in domains(product, address), "the test driver's domain")
-            assert heard.until("WATCHDOG=1")
             status = Path(f"/proc/{process.pid}/status").read_text()
-            assert f"Uid:\t{pwd.getpwnam(name).pw_uid}" in status
+            assert f"Uid:\t{pwd.getpwnam(name).pw_uid}\t" in status
             assert "CapEff:\t0000000000000000" in status
             assert "Seccomp:\t2" in status
+            yield heard, address
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 0
         finally:
@@ -119,9 +127,28 @@ def test_the_program_works_within_its_unit(
             heard.close()
 
 
-def domains(product: Product, address: str) -> set[str]:
-    if product.program == "server":
-        answer = urllib3.request("GET", f"{address}/api/v1/domains", retries=False).json()
-        return {domain["name"] for domain in answer["domains"]}
-    text = urllib3.request("GET", address, retries=False).data.decode()
-    return {sample.labels.get("domain", "") for family in parsed(text) for sample in family.samples}
+def test_the_server_works_within_its_unit(unpacked: Path, user: tuple[str, Path]) -> None:
+    arguments = ("--listen", "127.0.0.1:0", "--agents-listen", "", "-c", "test:///default", "-i", "0.5")
+    with confined(SERVER, unpacked, user, *arguments) as (heard, address):
+
+        def names() -> list[str]:
+            answer = urllib3.request("GET", f"{address}/api/v1/domains", retries=False).json()
+            return [domain["name"] for domain in answer["domains"]]
+
+        until(lambda: names() == ["test"], "the test driver's domain")
+        assert heard.until("WATCHDOG=1")
+    assert list(user[1].rglob("*.duckdb"))
+
+
+def test_the_agent_works_within_its_unit(unpacked: Path, user: tuple[str, Path], host: Host) -> None:
+    """Libvirt and the kernel are read as on any host: by a user who is nobody there."""
+    with confined(AGENT, unpacked, user, "--metrics", "127.0.0.1:0", "-c", host.uri, "-i", "0.5") as (heard, address):
+
+        def lanes() -> set[str]:
+            text = urllib3.request("GET", address, retries=False).data.decode()
+            samples = [sample for family in parsed(text) for sample in family.samples]
+            lasts = {s.labels["lane"] for s in samples if s.name == "virtscope_collect_duration_seconds"}
+            return lasts if any(s.labels.get("domain") == "steady" for s in samples) else set()
+
+        until(lambda: lanes() == {"libvirt", "kernel"}, "figures of libvirt and of the kernel")
+        assert heard.until("WATCHDOG=1")
