@@ -4,13 +4,20 @@ VirtscopeError
 ├── BadInput             what was asked for makes no sense
 │   ├── BadUri           a connection URI that is malformed or not allowed
 │   ├── BadSettings      settings that are unknown, or have values that make no sense
-│   └── TooLarge         an answer or a range beyond the limits
+│   ├── TooLarge         an answer or a range beyond the limits
+│   └── Taken            a name that somebody has already
+├── NotAllowed           whoever asks may not do this
+│   └── NotSignedIn      the server does not know who asks
+├── TooOften             asked too often; in a while it may be asked again
 ├── NotFound             no host, domain or quantity of that name
 ├── Ambiguous            a name that fits more than one object
 ├── HypervisorError      libvirt refused, or did not answer
 │   ├── Unreachable      no connection to the host
 │   └── Late             no answer within the deadline
 ├── DiscoveryError       a source of hosts did not answer, or not with a list of hosts
+├── EnrolmentError       a host was not enrolled, or its certificate not renewed
+│   └── EnrolmentRefused the server does not want it: trying again is of no use
+├── AgentRefused         an agent's token or certificate is missing, or not good (any more)
 ├── StoreError           the data folder cannot be used
 ├── SpoolError           the agent's spool cannot be used
 ├── WireError            what travels between agent and server
@@ -62,6 +69,30 @@ class TooLarge(BadInput):
     """An answer or a range beyond the limits."""
 
 
+class Taken(BadInput):
+    """A name that somebody has already."""
+
+
+class NotAllowed(VirtscopeError):
+    """Whoever asks may not do this."""
+
+    exit_status = 7
+
+
+class NotSignedIn(NotAllowed):
+    """The server does not know who asks."""
+
+
+class TooOften(VirtscopeError):
+    """Asked too often; after ``seconds`` it may be asked again."""
+
+    exit_status = 7
+
+    def __init__(self, message: str, hint: str, seconds: float) -> None:
+        super().__init__(message, hint)
+        self.seconds = seconds
+
+
 class NotFound(VirtscopeError):
     """No host, domain or quantity of that name."""
 
@@ -92,6 +123,25 @@ class DiscoveryError(VirtscopeError):
     """A source of hosts did not answer, or not with a list of hosts."""
 
     exit_status = 3
+
+
+class EnrolmentError(VirtscopeError):
+    """A host was not enrolled, or its certificate not renewed."""
+
+    exit_status = 3
+
+
+class EnrolmentRefused(EnrolmentError):
+    """The server does not want it: trying again is of no use."""
+
+
+class AgentRefused(VirtscopeError):
+    """An agent's token or certificate is missing, or not good (any more)."""
+
+    def __init__(self, message: str, hint: str = "", *, unknown: bool = False) -> None:
+        """Refuse it; ``unknown`` where it has not shown who it is, rather than that it may not come in."""
+        super().__init__(message, hint)
+        self.unknown = unknown
 
 
 class StoreError(VirtscopeError):

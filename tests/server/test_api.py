@@ -118,7 +118,7 @@ def test_an_answer_stays_true_until_the_next_commit(server: Running) -> None:
 def test_the_live_stream_ticks(server: Running) -> None:
     host, _, port = server.address.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=30) as connection:
-        connection.sendall(b"GET /api/v1/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET /api/v1/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
         received = b""
         while received.count(b"event: tick") < 2:
             part = connection.recv(4096)
@@ -143,7 +143,7 @@ def test_it_ends_cleanly_while_somebody_listens(tmp_path: Path, how: int) -> Non
     with running(tmp_path, "--connect", "test:///default", "--interval", "0.5") as process:
         host, _, port = process.address.removeprefix("http://").partition(":")
         with socket.create_connection((host, int(port)), timeout=30) as connection:
-            connection.sendall(b"GET /api/v1/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.sendall(b"GET /api/v1/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert connection.recv(4096)
             assert process.stop(how) == 0
     assert not [line for line in process.output if "Traceback" in line]

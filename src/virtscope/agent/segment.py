@@ -128,7 +128,8 @@ def is_torn(path: Path) -> bool:
         OSError: the file cannot be read.
     """
     found = list(read(path))
-    return bool(found) and found[-1] is None and None not in found[:-1]
+    begun = len(found) > 1 or path.read_bytes().startswith(_MARKER)
+    return begun and found[-1:] == [None] and None not in found[:-1]
 
 
 class Writer:

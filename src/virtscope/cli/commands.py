@@ -14,7 +14,7 @@ from rich.console import Console
 
 from virtscope import __version__
 from virtscope.agent import uri
-from virtscope.cli import options
+from virtscope.cli import enrolment, options
 from virtscope.cli.output import Format
 from virtscope.cli.source import Server, Source
 from virtscope.settings import Resolved
@@ -37,6 +37,9 @@ filters = typer.Typer(help="Network filters: which there are, and what they come
 app.add_typer(lists, name="list")
 app.add_typer(shows, name="show")
 app.add_typer(filters, name="filters")
+app.add_typer(enrolment.tokens, name="token")
+app.add_typer(enrolment.agents, name="agents")
+app.command()(enrolment.enrol)
 
 Connect = Annotated[
     Optional[list[str]],  # noqa: UP045  # typer reads it at run time

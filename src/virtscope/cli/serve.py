@@ -34,7 +34,7 @@ def server(settings: ServerSettings) -> None:
 
 def _serve(settings: ServerSettings, name: str) -> None:
     try:
-        from virtscope.server import up as process
+        from virtscope.server import process
     except ModuleNotFoundError as missing:
         raise VirtscopeError(
             f"the server needs the library {missing.name!r}, which is not installed",
@@ -45,11 +45,25 @@ def _serve(settings: ServerSettings, name: str) -> None:
     told = [Text(f"  keeps   {settings.data}, every sample for {settings.keep_days} days")]
     if settings.demo:
         told.append(Text("  This is a demo: tiny guests in a lab on this machine.", "yellow"))
-    if not settings.listen.is_loopback:
-        told.append(Text("  Whoever can reach this address can read everything: there is no login yet.", "yellow"))
-    listen = (settings.listen.host, settings.listen.port)
-    process.run(
-        process.Settings(settings.watching, listen, settings.data, settings.keep_days, settings.demo),
-        lambda address: greeting.begins(name, address, settings.watching, *told),
-    )
+
+    def ready(address: str, agents: str | None, secret: str | None) -> None:
+        if agents:
+            told.append(Text(f"  takes   agents' deliveries at {agents} ('virtscope token create' enrols a host)"))
+        greeting.begins(name, address, settings.watching, *told, *_bootstrap(secret, settings))
+
+    process.run(settings, ready)
     greeting.ended(name)
+
+
+def _bootstrap(secret: str | None, settings: ServerSettings) -> list[Text]:
+    """How the first admin is made. The secret itself is for a person's eyes, never for a log."""
+    if secret is None:
+        return []
+    if logs.for_people(settings.log_format):
+        return [
+            Text("  Nobody can sign in yet. On the page, make the first admin with this secret:", "yellow"),
+            Text(f"  {secret}", "bold"),
+        ]
+    return [
+        Text(f"  nobody can sign in yet: the secret for the first admin is in {settings.data / 'bootstrap-secret'}")
+    ]

@@ -138,16 +138,27 @@ class Server:
             NotFound: it knows no such object.
         """
         query = urlencode(list(parameters))
-        address = f"{self._address}/api/v1/{path}{'?' if query else ''}{query}"
+        return self.request("GET", f"{path}{'?' if query else ''}{query}")
+
+    def request(self, method: str, path: str, body: Item | None = None) -> Any:
+        """The JSON answer to a request below ``/api/v1``; None where the answer is empty.
+
+        Raises:
+            ServerError: the server cannot be reached, or fails.
+            NotFound: it knows no such object.
+            Ambiguous: it knows several.
+            BadInput: the request makes no sense to it.
+        """
         try:
-            answer = self._pool.request("GET", address)
-            body = json.loads(answer.data)
+            answer = self._pool.request(method, f"{self._address}/api/v1/{path}", json=body)
+            found = json.loads(answer.data) if answer.data else None
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             raise self._unreachable(error) from None
-        if answer.status == 200:
-            return body
+        if answer.status in (200, 201, 204):
+            return found
+        problem = found if isinstance(found, dict) else {}
         kind: type[VirtscopeError] = {404: NotFound, 409: Ambiguous, 422: BadInput}.get(answer.status, ServerError)
-        raise kind(str(body.get("detail", f"status {answer.status}")), str(body.get("hint", "")))
+        raise kind(str(problem.get("detail", f"status {answer.status}")), str(problem.get("hint", "")))
 
     def _item(self, path: str, parameters: Iterable[tuple[str, str]] = ()) -> Item:
         found: Item = self.get(path, parameters)

@@ -136,6 +136,14 @@ class Board:
                 return
             self._hosts.pop(link.host, None)
 
+    def dismiss(self, agent: str) -> None:
+        """An agent may not tell any more: nothing of its hosts is shown."""
+        with self._lock:
+            for way in [way for way in self._links if way[0] == agent]:
+                host = self._links.pop(way).host
+                if host is not None:
+                    self._hosts.pop(host, None)
+
     def view(self, now: int) -> View:
         """Everything that is fresh at ``now``, Unix ms."""
         with self._lock:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -12,36 +11,14 @@ from fastapi.responses import StreamingResponse
 
 from virtscope import __version__
 from virtscope.catalogue import QUANTITIES, Quantity, Scope
-from virtscope.exposition.board import Board
 from virtscope.exposition.families import exposition
 from virtscope.exposition.names import Dialect
 from virtscope.exposition.text_format import negotiated, text
 from virtscope.sample import KINDS, DomainFacts, FilterFacts, now_ms
 from virtscope.server import answers, parameters
-from virtscope.server.fleet import Fleet
-from virtscope.server.ingest import Ingest
-from virtscope.server.live import Live
-from virtscope.server.present import Present
-from virtscope.store import Range, Store
-from virtscope.store.records import Records
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What the routes answer from."""
-
-    store: Store
-    records: Records
-    fleet: Fleet
-    present: Present
-    ingest: Ingest
-    live: Live
-    started: float
-    demo: bool
-    interval: float
-    keep_days: int
-    board: Board
-
+from virtscope.server.scoped import Seen
+from virtscope.server.services import Services
+from virtscope.store import Range
 
 MOST_DEVICES = 64
 """How many devices of one kind a domain is taken to have at most, when the size of an answer is foreseen."""
@@ -54,10 +31,9 @@ Name = Annotated[str, Query(max_length=300)]
 Names = Annotated[list[Annotated[str, Query(max_length=300)]], Query(max_length=1_000)]
 
 
-def router(services: Services) -> APIRouter:  # noqa: C901  # a list of routes, one after another
-    """All routes under ``/api/v1``."""
+def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
+    """All routes under ``/api/v1``. Each takes the services as whoever asks may see them."""
     api = APIRouter(prefix="/api/v1")
-    present = services.present
 
     def answering(model: Any, *errors: int) -> dict[str, Any]:
         schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
@@ -66,18 +42,18 @@ def router(services: Services) -> APIRouter:  # noqa: C901  # a list of routes, 
         return {"responses": {200: {"model": model}, **described}, "response_class": Response}
 
     @api.get("/info", tags=["server"], **answering(answers.Info))
-    def info() -> Response:
+    def info(services: Seen) -> Response:
         """The server: version, settings, and what troubles it."""
         return _json(
             answers.Info(
                 version=__version__,
                 started=services.started,
                 now=time.time(),
-                commit=present.commit,
+                commit=services.present.commit,
                 demo=services.demo,
                 interval=services.interval,
                 keep_days=services.keep_days,
-                uris=[host.uri for host in services.fleet.hosts()],
+                uris=[host.uri for host in services.fleet.hosts() if host.uri],
                 problem=services.ingest.problem,
                 dropped=services.ingest.dropped,
             )
@@ -96,18 +72,26 @@ def router(services: Services) -> APIRouter:  # noqa: C901  # a list of routes, 
         )
 
     @api.get("/hosts", tags=["now"], **answering(answers.HostList, 304))
-    def hosts(request: Request) -> Response:
+    def hosts(services: Seen, request: Request) -> Response:
         """Every host with the state of its connection and its newest figures."""
-        return _fresh(request, services, lambda: answers.HostList(present.at, present.commit, present.hosts()))
+        return _fresh(
+            request,
+            services,
+            lambda: answers.HostList(services.present.at, services.present.commit, services.present.hosts()),
+        )
 
     @api.get("/hosts/{name}", tags=["now"], **answering(answers.HostDetail, 404, 409))
-    def host(name: str) -> Response:
+    def host(services: Seen, name: str) -> Response:
         """One host, by id or name, with its NUMA nodes."""
-        return _json(present.host(name))
+        return _json(services.present.host(name))
 
     @api.get("/domains", tags=["now"], **answering(answers.DomainList, 304, 404, 409))
     def domains(
-        request: Request, host: Name | None = None, state: Name | None = None, search: Name | None = None
+        services: Seen,
+        request: Request,
+        host: Name | None = None,
+        state: Name | None = None,
+        search: Name | None = None,
     ) -> Response:
         """Domains with their newest figures; of one host, in one state, or with a word in their names."""
 
@@ -115,11 +99,11 @@ def router(services: Services) -> APIRouter:  # noqa: C901  # a list of routes, 
             wanted = services.fleet.host(host).id if host else None
             word = (search or "").casefold()
             return answers.DomainList(
-                present.at,
-                present.commit,
+                services.present.at,
+                services.present.commit,
                 [
                     domain
-                    for domain in present.domains()
+                    for domain in services.present.domains()
                     if (wanted is None or domain.host == wanted)
                     and (state is None or domain.state == state)
                     and any(word in text.casefold() for text in _names(domain))
@@ -129,56 +113,65 @@ def router(services: Services) -> APIRouter:  # noqa: C901  # a list of routes, 
         return _fresh(request, services, found)
 
     @api.get("/domains/{name}", tags=["now"], **answering(answers.DomainDetail, 404, 409))
-    def domain(name: str) -> Response:
+    def domain(services: Seen, name: str) -> Response:
         """One domain, by UUID or name, with its vCPUs, disks, interfaces and XML."""
-        return _json(present.domain(name))
+        return _json(services.present.domain(name))
 
     @api.get("/domains/{name}/history", tags=["inventory"], **answering(answers.HistoryAnswer, 404, 409))
-    def domain_history(name: str, limit: Annotated[int, Query(ge=1, le=10_000)] = 500) -> Response:
+    def domain_history(services: Seen, name: str, limit: Annotated[int, Query(ge=1, le=10_000)] = 500) -> Response:
         """A domain's configuration through time: what changed when, and the XML of each version, oldest first."""
         found = services.fleet.domain(name)[0].id
         versions = services.records.history(KINDS[DomainFacts], found, limit)
-        return _json(answers.HistoryAnswer(found, present.versions(versions)))
+        return _json(answers.HistoryAnswer(found, services.present.versions(versions)))
 
     @api.get("/domains/{name}/filters", tags=["inventory"], **answering(answers.GuardsAnswer, 404, 409))
-    def domain_filters(name: str) -> Response:
+    def domain_filters(services: Seen, name: str) -> Response:
         """The network filter of each interface of a domain: the whole tree, with the interface's values filled in."""
-        return _json(present.guards(name))
+        return _json(services.present.guards(name))
 
     @api.get("/filters", tags=["inventory"], **answering(answers.FilterList))
-    def filters() -> Response:
+    def filters(services: Seen) -> Response:
         """Every network filter of every host."""
-        return _json(answers.FilterList(present.filters()))
+        return _json(answers.FilterList(services.present.filters()))
 
     @api.get("/filters/{name}", tags=["inventory"], **answering(answers.FilterDetail, 404, 409))
-    def filter_detail(name: str, host: Name | None = None) -> Response:
+    def filter_detail(services: Seen, name: str, host: Name | None = None) -> Response:
         """One network filter, by name or UUID: its XML, all it includes, and its history."""
         of_host = services.fleet.host(host).id if host else None
-        found = present.filter_named(name, of_host)
-        return _json(present.filter(name, of_host, services.records.history(KINDS[FilterFacts], found.id)))
+        found = services.present.filter_named(name, of_host)
+        return _json(services.present.filter(name, of_host, services.records.history(KINDS[FilterFacts], found.id)))
 
     @api.get("/networks", tags=["inventory"], **answering(answers.NetworkList))
-    def networks() -> Response:
+    def networks(services: Seen) -> Response:
         """Every virtual network of every host, with the addresses it has given out."""
-        return _json(answers.NetworkList(present.networks()))
+        return _json(answers.NetworkList(services.present.networks()))
 
     @api.get("/pools", tags=["inventory"], **answering(answers.PoolList))
-    def pools() -> Response:
+    def pools(services: Seen) -> Response:
         """Every storage pool of every host, with its volumes."""
-        return _json(answers.PoolList(present.pools()))
+        return _json(answers.PoolList(services.present.pools()))
 
     @api.get("/disks", tags=["now"], **answering(answers.DiskList, 304))
-    def disks(request: Request) -> Response:
+    def disks(services: Seen, request: Request) -> Response:
         """Every disk of every domain, with its newest figures."""
-        return _fresh(request, services, lambda: answers.DiskList(present.at, present.commit, present.disks()))
+        return _fresh(
+            request,
+            services,
+            lambda: answers.DiskList(services.present.at, services.present.commit, services.present.disks()),
+        )
 
     @api.get("/nics", tags=["now"], **answering(answers.NicList, 304))
-    def nics(request: Request) -> Response:
+    def nics(services: Seen, request: Request) -> Response:
         """Every network interface of every domain, with its newest figures."""
-        return _fresh(request, services, lambda: answers.NicList(present.at, present.commit, present.nics()))
+        return _fresh(
+            request,
+            services,
+            lambda: answers.NicList(services.present.at, services.present.commit, services.present.nics()),
+        )
 
     @api.get("/series", tags=["history"], **answering(answers.SeriesAnswer, 404, 409, 413))
     def series(
+        services: Seen,
         scope: ScopeName,
         quantity: Annotated[list[str], Query(min_length=1, max_length=100)],
         object: Names = [],  # noqa: A002, B006  # the name is the API's; FastAPI copies the default
@@ -205,6 +198,7 @@ def router(services: Services) -> APIRouter:  # noqa: C901  # a list of routes, 
 
     @api.get("/summary", tags=["history"], **answering(answers.SummaryAnswer, 404, 409, 413))
     def summary(
+        services: Seen,
         scope: ScopeName,
         quantity: Annotated[list[str], Query(min_length=1, max_length=100)],
         object: Names = [],  # noqa: A002, B006
@@ -241,6 +235,7 @@ def router(services: Services) -> APIRouter:  # noqa: C901  # a list of routes, 
 
     @api.get("/events", tags=["history"], **answering(answers.EventList, 404, 409))
     def events(
+        services: Seen,
         since: Moment = -86_400,
         until: Moment | None = None,
         host: Name | None = None,
@@ -254,10 +249,10 @@ def router(services: Services) -> APIRouter:  # noqa: C901  # a list of routes, 
         of_host = services.fleet.host(host).id if host else None
         of_domain = services.fleet.domain(domain)[0].id if domain else None
         found = services.records.events(max(first, 0), max(last, 0), of_host, of_domain, kind, limit)
-        return _json(answers.EventList(present.events(found)))
+        return _json(answers.EventList(services.present.events(found)))
 
     @api.get("/live", tags=["now"], response_class=StreamingResponse, include_in_schema=False)
-    async def live() -> StreamingResponse:
+    async def live(services: Seen) -> StreamingResponse:
         """Server-sent events: ``tick`` at every commit, ``event`` for each event."""
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(services.live.stream(), media_type="text/event-stream", headers=headers)
@@ -265,7 +260,7 @@ def router(services: Services) -> APIRouter:  # noqa: C901  # a list of routes, 
     return api
 
 
-def health(services: Services) -> APIRouter:
+def health() -> APIRouter:
     """Whether the process lives, and whether it can do its work."""
     routes = APIRouter()
 
@@ -275,16 +270,18 @@ def health(services: Services) -> APIRouter:
         return _json(answers.Health("ok"))
 
     @routes.get("/readyz", tags=["server"], responses={200: {"model": answers.Health}}, response_class=Response)
-    def readyz() -> Response:
+    def readyz(services: Seen) -> Response:
         """The store takes what the hosts send; 503 and the reason where it does not."""
         if services.ingest.problem:
             return _json(answers.Health("degraded", services.ingest.problem), status=503)
+        if damage := services.damage():
+            return _json(answers.Health("degraded", damage))  # it takes and answers; something of before is missing
         return _json(answers.Health("ok"))
 
     counted = _Dropped()
 
     @routes.get("/metrics", tags=["server"], response_class=Response)
-    def metrics(request: Request, dialect: Dialect = Dialect.INOVEX) -> Response:
+    def metrics(services: Seen, request: Request, dialect: Dialect = Dialect.INOVEX) -> Response:
         """Everything that is newest, of the whole fleet, for Prometheus: OpenMetrics, or its older text format."""
         form = negotiated(request.headers.get("accept", ""))
         made = exposition(services.board.view(now_ms()), dialect, counted.so_far)
@@ -325,10 +322,10 @@ def _names(domain: answers.DomainAnswer) -> list[str]:
 
 def _fresh(request: Request, services: Services, answer: Any) -> Response:
     """An answer that stays true until the next commit: whoever has it already is told so."""
-    tag = f'W/"{services.started:.3f}-{services.present.commit}"'
+    tag = f'W/"{services.started:.3f}-{services.present.commit}{services.sight}"'
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers={"ETag": tag})
-    return _json(answer(), headers={"ETag": tag, "Cache-Control": "no-cache"})
+    return _json(answer(), headers={"ETag": tag, "Cache-Control": "private, no-cache"})
 
 
 def _json(answer: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:

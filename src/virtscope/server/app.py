@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from types import SimpleNamespace
-from typing import Any, cast
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from virtscope import __version__
 from virtscope.server import api, page, problems
-from virtscope.server.api import Services
+from virtscope.server.access import access as people
+from virtscope.server.access import oidc_routes, routes
+from virtscope.server.access.access import Access
+from virtscope.server.enrolment import api as agents
+from virtscope.server.enrolment.api import Enrolment
+from virtscope.server.services import Services
 
 
-def application(services: Services) -> FastAPI:
-    """The application that answers from these services."""
-    app = _bare(services)
-    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=3)
-    problems.install(app)
-    page.install(app)
-    return app
+def application(services: Services, access: Access, enrolment: Enrolment | None = None) -> FastAPI:
+    """The application that answers from these services, to those whom the access lets in.
 
-
-def description() -> dict[str, Any]:
-    """The API as an OpenAPI document, without anything that runs."""
-    return _bare(cast("Services", SimpleNamespace(present=None))).openapi()
-
-
-def _bare(services: Services) -> FastAPI:
+    Args:
+        services: what the routes answer from.
+        access: who may come in.
+        enrolment: the agents, where the server takes any.
+    """
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
@@ -37,6 +34,22 @@ def _bare(services: Services) -> FastAPI:
         yield
         services.live.close()
 
+    app = _bare(life)
+    app.state.services = services
+    app.state.enrolment = enrolment
+    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=3)
+    problems.install(app)
+    page.install(app)
+    people.install(app, access)
+    return app
+
+
+def description() -> dict[str, Any]:
+    """The API as an OpenAPI document, without anything that runs."""
+    return _bare(None).openapi()
+
+
+def _bare(life: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None) -> FastAPI:
     app = FastAPI(
         title="virtscope",
         version=__version__,
@@ -46,6 +59,6 @@ def _bare(services: Services) -> FastAPI:
         redoc_url=None,
         lifespan=life,
     )
-    app.include_router(api.health(services))
-    app.include_router(api.router(services))
+    for routes_of in (api.health, api.router, agents.router, routes.router, oidc_routes.router):
+        app.include_router(routes_of())
     return app

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
@@ -62,7 +63,55 @@ class Host:
         return self.link.state is LinkState.UP
 
 
-class Fleet:
+class Directory(ABC):
+    """Which hosts and domains there are, and the one that a name means."""
+
+    @abstractmethod
+    def hosts(self) -> list[Host]:
+        """Every host by name, those never reached under their URI."""
+
+    @abstractmethod
+    def domains(self) -> list[DomainFacts]:
+        """Every domain of every host. One that two hosts define, as after a migration, is there twice."""
+
+    @abstractmethod
+    def others(self, kind: type[T]) -> list[T]:
+        """Everything of a kind that the hosts define: filters, networks, pools and so on."""
+
+    def host(self, name: str) -> Host:
+        """The host with this id, name or URI.
+
+        Raises:
+            NotFound: there is none.
+            Ambiguous: several hosts have this name.
+        """
+        hosts = self.hosts()
+        found = [host for host in hosts if name in (host.id, host.uri)] or [host for host in hosts if name == host.name]
+        if not found:
+            raise NotFound(f"no host {name!r}", "'virtscope list hosts' names them all.")
+        if len(found) > 1:
+            raise Ambiguous(f"{len(found)} hosts have the name {name!r}", "Use the host's id instead.")
+        return found[0]
+
+    def domain(self, name: str) -> list[DomainFacts]:
+        """The domain with this UUID or name: what each host that defines it says.
+
+        Raises:
+            NotFound: there is none.
+            Ambiguous: several domains have this name.
+        """
+        domains = self.domains()
+        found = [domain for domain in domains if domain.id == name] or [
+            domain for domain in domains if name in (domain.name, domain.nova.instance if domain.nova else None)
+        ]
+        if not found:
+            raise NotFound(f"no domain {name!r}", "'virtscope list domains' names them all.")
+        if len({domain.id for domain in found}) > 1:
+            raise Ambiguous(f"{len(found)} domains have the name {name!r}", "Use the domain's UUID instead.")
+        return found
+
+
+class Fleet(Directory):
     """Hosts and domains as they were last described. For any thread.
 
     A host belongs to whoever watches it: a collector in this process (``watch``), or an agent (``admit``). What others
@@ -120,6 +169,14 @@ class Fleet:
             facts = self._hosts.get(host)
             return facts.agent if facts else None
 
+    def is_agent(self, agent: str) -> bool:
+        """Whether this is the id of an agent that may tell of its hosts."""
+        return agent in self._agents
+
+    def last_seen(self, host: str) -> int | None:
+        """When a host's newest sample was taken, Unix ms."""
+        return self._last_seen.get(host)
+
     def agent_name(self, agent: str) -> str:
         """An agent's name; its id where it is not admitted."""
         return self._agents.get(agent, agent)
@@ -157,38 +214,6 @@ class Fleet:
         """Everything of a kind that the hosts define: filters, networks, pools and so on."""
         with self._guard:
             return [facts for facts in self._others.values() if isinstance(facts, kind)]
-
-    def host(self, name: str) -> Host:
-        """The host with this id, name or URI.
-
-        Raises:
-            NotFound: there is none.
-            Ambiguous: several hosts have this name.
-        """
-        hosts = self.hosts()
-        found = [host for host in hosts if name in (host.id, host.uri)] or [host for host in hosts if name == host.name]
-        if not found:
-            raise NotFound(f"no host {name!r}", "'virtscope list hosts' names them all.")
-        if len(found) > 1:
-            raise Ambiguous(f"{len(found)} hosts have the name {name!r}", "Use the host's id instead.")
-        return found[0]
-
-    def domain(self, name: str) -> list[DomainFacts]:
-        """The domain with this UUID or name: what each host that defines it says.
-
-        Raises:
-            NotFound: there is none.
-            Ambiguous: several domains have this name.
-        """
-        domains = self.domains()
-        found = [domain for domain in domains if domain.id == name] or [
-            domain for domain in domains if name in (domain.name, domain.nova.instance if domain.nova else None)
-        ]
-        if not found:
-            raise NotFound(f"no domain {name!r}", "'virtscope list domains' names them all.")
-        if len({domain.id for domain in found}) > 1:
-            raise Ambiguous(f"{len(found)} domains have the name {name!r}", "Use the domain's UUID instead.")
-        return found
 
     def _apply_inventory(self, batch: Batch) -> None:
         for host in batch.hosts:

@@ -89,7 +89,6 @@ class Ingest:
         self._count = Count()
         self._problem: str | None = None
         self._maintained = time.monotonic()
-        self._beat = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
         self._thread.start()
 
@@ -107,11 +106,6 @@ class Ingest:
     def count(self) -> Count:
         """What was done since the start."""
         return self._count
-
-    @property
-    def beat(self) -> float:
-        """When the thread was last seen at work (``time.monotonic``): it is never idle for longer than upkeep takes."""
-        return self._beat
 
     def put(self, batch: Batch) -> None:
         """Take over a batch of a collector in this process; never waits."""
@@ -165,7 +159,6 @@ class Ingest:
                     self._changed.wait_for(lambda: self._stopping, timeout=MERGE_SECONDS)
                 waiting = list(self._queue)
                 self._queue.clear()
-            self._beat = time.monotonic()
             if waiting or self._stopping:
                 return waiting
             self._upkeep()
@@ -221,7 +214,6 @@ class Ingest:
             self._changed.wait_for(lambda: self._stopping, timeout=RETRY_SECONDS)
 
     def _upkeep(self) -> None:
-        self._beat = time.monotonic()
         if time.monotonic() - self._maintained < MAINTENANCE_SECONDS:
             return
         self._maintained = time.monotonic()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import msgspec
 
@@ -15,12 +17,22 @@ KEEP_ALIVE_SECONDS = 15.0
 """A comment is sent when there was nothing else for so long, so that proxies keep the connection open."""
 
 
+Only: TypeAlias = Callable[[Iterable[EventAnswer]], list[EventAnswer]]
+"""Which of some events a listener may hear of."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Listener:
+    queue: asyncio.Queue[bytes | None]
+    only: Only | None
+
+
 class Live:
     """Everybody who listens. ``tell`` is for any thread; the rest belongs to the server's event loop."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._listeners: set[asyncio.Queue[bytes | None]] = set()
+        self._listeners: set[_Listener] = set()
         self._closed = False
 
     def open(self) -> None:
@@ -35,13 +47,13 @@ class Live:
 
     def tell(self, at: float, commit: int, events: Iterable[EventAnswer]) -> None:
         """Tell everybody of a commit and its events."""
-        messages = [_message("event", event) for event in events] + [_message("tick", {"at": at, "commit": commit})]
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._send, b"".join(messages))
+            tick = _message("tick", {"at": at, "commit": commit})
+            self._loop.call_soon_threadsafe(self._send, list(events), tick)
 
-    async def stream(self) -> AsyncIterator[bytes]:
-        """The messages for one listener, until either side ends it."""
-        listener: asyncio.Queue[bytes | None] = asyncio.Queue(BACKLOG)
+    async def stream(self, only: Only | None = None) -> AsyncIterator[bytes]:
+        """The messages for one listener, until either side ends it; of events those that ``only`` lets through."""
+        listener = _Listener(asyncio.Queue(BACKLOG), only)
         if self._closed:
             return
         self._listeners.add(listener)
@@ -49,7 +61,7 @@ class Live:
             yield b"retry: 2000\n\n"
             while True:
                 try:
-                    message = await asyncio.wait_for(listener.get(), KEEP_ALIVE_SECONDS)
+                    message = await asyncio.wait_for(listener.queue.get(), KEEP_ALIVE_SECONDS)
                 except TimeoutError:
                     message = b": still here\n\n"
                 if message is None:
@@ -58,18 +70,24 @@ class Live:
         finally:
             self._listeners.discard(listener)
 
-    def _send(self, message: bytes) -> None:
+    def _send(self, events: list[EventAnswer], tick: bytes) -> None:
+        everything = _messages(events) + tick
         for listener in list(self._listeners):
+            message = everything if listener.only is None else _messages(listener.only(events)) + tick
             try:
-                listener.put_nowait(message)
+                listener.queue.put_nowait(message)
             except asyncio.QueueFull:
                 self._end(listener)
 
-    def _end(self, listener: asyncio.Queue[bytes | None]) -> None:
+    def _end(self, listener: _Listener) -> None:
         self._listeners.discard(listener)
-        while not listener.empty():
-            listener.get_nowait()
-        listener.put_nowait(None)
+        while not listener.queue.empty():
+            listener.queue.get_nowait()
+        listener.queue.put_nowait(None)
+
+
+def _messages(events: Iterable[EventAnswer]) -> bytes:
+    return b"".join(_message("event", event) for event in events)
 
 
 def _message(kind: str, data: object) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from virtscope.catalogue import QUANTITY, Quantity, Scope
 from virtscope.errors import BadInput, NotFound, TooLarge
-from virtscope.server.fleet import Fleet
+from virtscope.server.fleet import Directory
 from virtscope.store import Range
 
 LARGEST_ANSWER = 2_000_000
@@ -53,7 +53,7 @@ def quantities(scope: Scope, names: Sequence[str]) -> list[Quantity]:
     return found
 
 
-def objects(scope: Scope, names: Sequence[str], fleet: Fleet) -> Objects:
+def objects(scope: Scope, names: Sequence[str], fleet: Directory) -> Objects:
     """The objects of these names: ``host``, ``domain`` or ``domain/device``; ids and names will do.
 
     Raises:

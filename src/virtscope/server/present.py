@@ -24,7 +24,7 @@ from virtscope.sample import (
     PoolFacts,
 )
 from virtscope.server import answers
-from virtscope.server.fleet import Fleet, Host
+from virtscope.server.fleet import Directory, Host
 from virtscope.store import Latest, Version
 
 
@@ -38,7 +38,7 @@ class Newest(Protocol):
 class Present:
     """Answers about now. The newest figures are computed once for each commit, whoever asks."""
 
-    def __init__(self, newest: Newest, fleet: Fleet) -> None:
+    def __init__(self, newest: Newest, fleet: Directory) -> None:
         self._newest = newest
         self._fleet = fleet
         self._guard = threading.Lock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from http import HTTPStatus
 
 import msgspec
@@ -10,17 +11,36 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from virtscope.errors import Ambiguous, BadInput, NotFound, StoreError, TooLarge, VirtscopeError
+from virtscope.errors import (
+    AgentRefused,
+    Ambiguous,
+    BadInput,
+    NotAllowed,
+    NotFound,
+    NotSignedIn,
+    ServerError,
+    StoreError,
+    Taken,
+    TooLarge,
+    TooOften,
+    VirtscopeError,
+)
 from virtscope.server.answers import Problem
 
 log = logging.getLogger(__name__)
 
 _STATUS: tuple[tuple[type[VirtscopeError], int], ...] = (
     (TooLarge, 413),
+    (Taken, 409),
     (BadInput, 422),
     (NotFound, 404),
     (Ambiguous, 409),
+    (AgentRefused, 403),
     (StoreError, 503),
+    (NotSignedIn, 401),
+    (NotAllowed, 403),
+    (TooOften, 429),
+    (ServerError, 502),
 )
 
 
@@ -29,8 +49,13 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(VirtscopeError)
     def ours(_request: Request, error: VirtscopeError) -> Response:
-        status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
-        return problem(status, str(error), error.hint)
+        status = status_of(error)
+        answer = problem(status, str(error), error.hint)
+        if isinstance(error, TooOften):
+            answer.headers["Retry-After"] = str(math.ceil(error.seconds))
+        if status == 401:
+            answer.headers["WWW-Authenticate"] = "Bearer"
+        return answer
 
     @app.exception_handler(RequestValidationError)
     def invalid(_request: Request, error: RequestValidationError) -> Response:
@@ -50,7 +75,15 @@ def install(app: FastAPI) -> None:
         return problem(500, "the server failed to answer", "Its log says more; please report it.")
 
 
+def status_of(error: VirtscopeError) -> int:
+    """The status with which an error is answered."""
+    if isinstance(error, AgentRefused) and error.unknown:
+        return 401
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+
+
 def problem(status: int, detail: str, hint: str = "") -> Response:
     """One problem as a response."""
     body = Problem("about:blank", HTTPStatus(status).phrase, status, detail, hint)
-    return Response(msgspec.json.encode(body), status, media_type="application/problem+json")
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return Response(msgspec.json.encode(body), status, headers, "application/problem+json")

@@ -89,18 +89,8 @@ class Version:
     """What is other than in the version before, where that was on the same host."""
 
 
-class Store(Protocol):
-    """What an adapter can do. Quantities of one call are of one scope."""
-
-    def append(self, batches: Sequence[Batch]) -> Sequence[Batch]:
-        """Store batches durably, all or none; one that is stored already is left out.
-
-        Returns:
-            what is new: the batches that were not stored, without what newer ones have overtaken already.
-
-        Raises:
-            StoreError: nothing was stored.
-        """
+class Reader(Protocol):
+    """What can be asked. Quantities of one call are of one scope."""
 
     def latest(self, scope: Scope, quantities: Sequence[Quantity] = ()) -> list[Latest]:
         """Every object that is in its host's newest sample, with its states and quantities: these, or all."""
@@ -112,3 +102,17 @@ class Store(Protocol):
         self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range, percentiles: Sequence[float]
     ) -> list[Summary]:
         """Average, maximum and percentiles (0-100) of the steps' values, for each object."""
+
+
+class Store(Reader, Protocol):
+    """What an adapter can do."""
+
+    def append(self, batches: Sequence[Batch]) -> Sequence[Batch]:
+        """Store batches durably, all or none; one that is stored already is left out.
+
+        Returns:
+            what is new: the batches that were not stored, without what newer ones have overtaken already.
+
+        Raises:
+            StoreError: nothing was stored.
+        """

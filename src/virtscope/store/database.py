@@ -65,7 +65,7 @@ class Database:
         self._path = folder / "hot.duckdb"
         self._writing = threading.Lock()
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(
                 f"cannot make the data folder {folder}: {error.strerror}", "Choose another with --data."

@@ -22,7 +22,7 @@ from virtscope.sample import KINDS, Batch, Event, Facts, HostFacts, Link, Lost
 from virtscope.store import Known, Version
 from virtscope.store.database import Database
 
-Key: TypeAlias = tuple[str, str, str]
+Key: TypeAlias = tuple[str, ...]
 """Kind, id and host of a thing."""
 Row: TypeAlias = tuple[int, str, str, str, str | None]
 """Time, kind, id, host, and the document; None where the thing is gone."""
@@ -85,15 +85,13 @@ class Records:
 
     def committed(self, batches: Sequence[Batch]) -> list[Batch]:
         """Take note that these batches are durable; they come back without what newer ones have overtaken."""
-        rows = self._news(batches, {})
         links = self._newest_links(batches)
         progress = self._advanced(batches)
         with self._guard:
             self._progress |= progress
-            for at, kind, id, host, document in rows:  # noqa: A001
-                key = (kind, id, host)
-                if at >= self._current.get(key, _NEVER)[0]:
-                    self._current[key] = (at, document)
+            for at, *key, document in (row for batch in batches for row in _inventory(batch, {})):
+                if at >= self._current.get(tuple(key), _NEVER)[0]:
+                    self._current[tuple(key)] = (at, document)
             self._links |= links
         return [self._without_overtaken(batch) for batch in batches]
 
@@ -124,7 +122,7 @@ class Records:
             found = [Version(at, host, texts.decode(kind, text) if text else None) for at, host, text in rows[::-1]]
         finally:
             cursor.close()
-        return list(_with_changes(found))
+        return list(_with_changes(_without_repeats(found)))
 
     def events(  # what may be asked of a table
         self,
@@ -134,8 +132,10 @@ class Records:
         domain: str | None = None,
         kind: str | None = None,
         limit: int = 200,
+        *,
+        domains: Sequence[str] | None = None,
     ) -> list[Event]:
-        """Events between two times (Unix ms), newest first."""
+        """Events between two times (Unix ms), newest first; ``domains``: of none but these."""
         cursor = self._database.cursor()
         try:
             rows = cursor.execute(
@@ -143,8 +143,17 @@ class Records:
                    WHERE ts >= epoch_ms($since::BIGINT) AND ts < epoch_ms($until::BIGINT)
                      AND ($host IS NULL OR host = $host) AND ($domain IS NULL OR domain = $domain)
                      AND ($kind IS NULL OR kind = $kind)
+                     AND ($domains::VARCHAR[] IS NULL OR list_contains($domains::VARCHAR[], domain))
                    ORDER BY ts DESC LIMIT $limit""",
-                {"since": since, "until": until, "host": host, "domain": domain, "kind": kind, "limit": limit},
+                {
+                    "since": since,
+                    "until": until,
+                    "host": host,
+                    "domain": domain,
+                    "kind": kind,
+                    "limit": limit,
+                    "domains": None if domains is None else list(domains),
+                },
             ).fetchall()
         finally:
             cursor.close()
@@ -156,13 +165,17 @@ class Records:
         What comes late is kept at its own time in the history, unless it says what is known.
         """
         current = dict(self._current)
-        rows = []
-        for at, kind, id, host, document in (row for batch in batches for row in _inventory(batch, texts)):  # noqa: A001
-            known_at, known = current.get((kind, id, host), _NEVER)
-            if known != document:
-                rows.append((at, kind, id, host, document))
-                if at >= known_at:
-                    current[kind, id, host] = (at, document)
+        rows: list[Row] = []
+        for row in (row for batch in batches for row in _inventory(batch, texts)):
+            at, *key, document = row
+            known = current.get(tuple(key))
+            if known is None or at >= known[0]:
+                current[tuple(key)] = (at, document)
+                if known is None or known[1] != document:
+                    rows.append(row)
+            elif known[1] != document:
+                # It was so until what is known now was told again: without that, the late word would be the newest.
+                rows += [row, (known[0], row[1], row[2], row[3], known[1])]
         return rows
 
     def _newest_links(self, batches: Sequence[Batch]) -> dict[tuple[str, str], tuple[int, Link]]:
@@ -278,7 +291,16 @@ class _Texts:
         return self._read[name]
 
 
-def _with_changes(versions: Sequence[Version]) -> Iterator[Version]:
+def _without_repeats(versions: Sequence[Version]) -> Iterator[Version]:
+    """What was told again without having changed is no version of its own."""
+    before: dict[str, Facts | None] = {}
+    for version in versions:
+        if version.host not in before or before[version.host] != version.facts:
+            yield version
+        before[version.host] = version.facts
+
+
+def _with_changes(versions: Iterable[Version]) -> Iterator[Version]:
     before: dict[str, Facts] = {}
     for version in versions:
         old = before.get(version.host)

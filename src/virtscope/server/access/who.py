@@ -16,6 +16,11 @@ class Role(IntEnum):
     ADMIN = 3
     """Everything: users, tokens, agents."""
 
+    @property
+    def word(self) -> str:
+        """As people write it."""
+        return self.name.lower()
+
 
 @dataclass(frozen=True, slots=True)
 class Who:
@@ -25,10 +30,18 @@ class Who:
     role: Role
     projects: frozenset[str] | None = None
     """The ids and names of the projects whose domains he may see; None is everything."""
+    until: float | None = None
+    """When what he has shown ends, Unix seconds; None where that does not end by itself."""
 
     def sees(self, *project: str | None) -> bool:
         """Whether he may see what belongs to a project of this id or name."""
         return self.projects is None or any(name in self.projects for name in project if name)
+
+    def covers(self, role: Role, projects: frozenset[str] | None) -> bool:
+        """Whether he may himself all that this role in these projects may."""
+        if self.projects is None:
+            return role <= self.role
+        return role <= self.role and projects is not None and projects <= self.projects
 
 
 EVERYBODY = Who("everybody", Role.ADMIN)

@@ -1,0 +1,111 @@
+"""Who may come in, as one value: users, sessions, API tokens, the first admin's secret, and the guard's settings."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from virtscope.errors import NotAllowed, NotSignedIn
+from virtscope.server.access.api_tokens import ApiTokens
+from virtscope.server.access.bootstrap import Bootstrap
+from virtscope.server.access.guard import Guard
+from virtscope.server.access.oidc import Provider
+from virtscope.server.access.passwords import Passwords
+from virtscope.server.access.registry import Registry
+from virtscope.server.access.sessions import Sessions
+from virtscope.server.access.settings import AccessSettings
+from virtscope.server.access.throttle import Throttle
+from virtscope.server.access.users import User, Users
+
+log = logging.getLogger(__name__)
+
+
+class Access:
+    """Everything that decides who comes in. Passwords are its own affair, the rest its parts'."""
+
+    def __init__(
+        self, registry: Registry, folder: Path, settings: AccessSettings, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Open it over a registry; the first admin's secret goes into the data folder.
+
+        Raises:
+            BadInput: it asks nobody to sign in, and yet answers to names beyond loopback.
+            StoreError: the secret cannot be written.
+        """
+        self.settings = settings
+        self.users = Users(registry, clock)
+        self.sessions = Sessions(registry, settings.idle_seconds, settings.session_seconds, clock)
+        self.tokens = ApiTokens(registry, clock)
+        self.bootstrap = Bootstrap(folder, self.users) if settings.login else None
+        self.provider = Provider(settings.oidc) if settings.oidc else None
+        self._passwords = Passwords()
+        self._throttle = Throttle()
+
+    @property
+    def cookie(self) -> str:
+        """The name of the session's cookie: browsers take one with ``__Host-`` only over https, from this very host."""
+        return "__Host-virtscope" if self.settings.https else "virtscope"
+
+    async def hashed(self, password: str) -> str:
+        """A new password's hash; BadInput where it is too short."""
+        return await self._passwords.hash(password)
+
+    async def sign_in(self, name: str, password: str, address: str) -> User:
+        """Whoever has this password.
+
+        Raises:
+            NotSignedIn: nobody of this name has it.
+            TooOften: too many tries failed already.
+        """
+        self._throttle.check(name, address)
+        if not await self._passwords.verify(await run_in_threadpool(self.users.password_of, name), password):
+            self._throttle.failed(name, address)
+            log.warning("a sign-in as %r from %s failed", name[:64], address)
+            raise NotSignedIn("the name or the password is wrong", "Try again, or ask an admin for a new password.")
+        self._throttle.succeeded(name)
+        log.info("%r signed in from %s", name, address)
+        return await run_in_threadpool(self.users.named, name)
+
+    async def begin(self, secret: str, name: str, password: str, address: str) -> User:
+        """The first admin, for the secret of the first start.
+
+        Raises:
+            NotAllowed: the secret is wrong, or was used.
+            BadInput: name or password cannot be.
+            TooOften: too many tries failed already.
+        """
+        self._throttle.check("", address)
+        if self.bootstrap is None or not self.bootstrap.fits(secret):
+            self._throttle.failed("", address)
+            log.warning("a wrong bootstrap secret was shown from %s", address)
+            raise NotAllowed(
+                "the bootstrap secret is wrong, or was used already",
+                "The server prints it when it starts, until it is used.",
+            )
+        user = await run_in_threadpool(self.users.add_first, name, await self.hashed(password))
+        self.bootstrap.used()
+        if user is None:
+            raise NotAllowed("there is an admin already", "Sign in, or ask the admin.")
+        log.info("%r is the first admin", name)
+        return user
+
+    def close(self) -> None:
+        """End its thread."""
+        self._passwords.close()
+
+
+def install(app: FastAPI, access: Access, elsewhere: tuple[str, ...] = ()) -> None:
+    """Guard an application. To be called after all other middleware is added: this is to be the outermost.
+
+    Args:
+        app: the application.
+        access: who may come in.
+        elsewhere: beginnings of paths that are not guarded, because they ask for another proof, as agents' do.
+    """
+    app.state.access = access
+    app.add_middleware(Guard, access=access, elsewhere=elsewhere)

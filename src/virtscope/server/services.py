@@ -1,0 +1,76 @@
+"""What the routes answer from. A route gets it as somebody may see it (``Seen``), and there is no other way to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from virtscope.exposition.board import View
+from virtscope.sample import Event
+from virtscope.server.answers import EventAnswer
+from virtscope.server.fleet import Directory
+from virtscope.server.ingest import Ingest
+from virtscope.server.present import Present
+from virtscope.store import Reader, Version
+
+
+class Chronicle(Protocol):
+    """What happened, and how things were described before."""
+
+    def history(self, kind: str, id: str, limit: int = 500) -> list[Version]:  # noqa: A002
+        """How a thing was described, oldest first: the newest ``limit`` versions of it."""
+
+    def events(
+        self,
+        since: int,
+        until: int,
+        host: str | None = None,
+        domain: str | None = None,
+        kind: str | None = None,
+        limit: int = 200,
+        *,
+        domains: Sequence[str] | None = None,
+    ) -> list[Event]:
+        """Events between two times (Unix ms), newest first; ``domains``: of none but these."""
+
+
+class Newest(Protocol):
+    """What is newest in the batches, for Prometheus."""
+
+    def view(self, now: int) -> View:
+        """Everything at one moment, Unix ms."""
+
+
+class Stream(Protocol):
+    """What is told to open pages."""
+
+    def stream(self, only: Callable[[Iterable[EventAnswer]], list[EventAnswer]] | None = None) -> AsyncIterator[bytes]:
+        """The messages for one listener, until either side ends it; of events those that ``only`` lets through."""
+
+    def open(self) -> None:
+        """Begin, in the running event loop."""
+
+    def close(self) -> None:
+        """End every stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the routes answer from."""
+
+    store: Reader
+    records: Chronicle
+    fleet: Directory
+    present: Present
+    ingest: Ingest
+    live: Stream
+    started: float
+    demo: bool
+    interval: float
+    keep_days: int
+    board: Newest
+    damage: Callable[[], str | None] = lambda: None
+    """What is missing because the store was damaged; None where it was not."""
+    sight: str = ""
+    """Names what can be seen, where that is not everything: two answers of one path differ by it."""

@@ -1,0 +1,200 @@
+"""A server that asks who one is, over a fleet of two projects, and a client that is as careless as a browser is not."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import trustme
+import urllib3
+import uvicorn
+
+from tests.running import until
+from tests.server.access import projects
+from tests.synthetic import opened
+from virtscope.exposition.board import Board
+from virtscope.server.access.access import Access
+from virtscope.server.access.registry import Registry
+from virtscope.server.access.settings import AccessSettings
+from virtscope.server.app import application
+from virtscope.server.fleet import Fleet
+from virtscope.server.ingest import Ingest
+from virtscope.server.live import Live
+from virtscope.server.present import Present
+from virtscope.server.services import Services
+
+ADMIN, PASSWORD = "ana", "correct horse battery"
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Client:
+    """Asks the server, and keeps its cookies."""
+
+    address: str
+    ca: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._pool = urllib3.PoolManager(retries=False, ca_certs=self.ca)
+
+    def __call__(
+        self, method: str, path: str, body: object = None, stream: bool = False, **headers: str
+    ) -> urllib3.BaseHTTPResponse:
+        """The answer to a request, whatever it is. Like a browser's page, it names its site."""
+        sent = {"Origin": self.address, "Sec-Fetch-Site": "same-origin"} | self.headers
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.cookies:
+            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        data = None if body is None else json.dumps(body).encode()
+        if data is not None:
+            sent.setdefault("Content-Type", "application/json")
+        answer = self._pool.request(
+            method,
+            path if "://" in path else f"{self.address}{path}",
+            body=data,
+            headers={name: value for name, value in sent.items() if value},
+            redirect=False,
+            preload_content=not stream,
+        )
+        for line in answer.headers.getlist("set-cookie"):
+            for name, morsel in SimpleCookie(line).items():
+                self.cookies[name] = morsel.value
+                if morsel["max-age"] == "0":
+                    del self.cookies[name]
+        return answer
+
+    def sign_in(self, name: str = ADMIN, password: str = PASSWORD) -> urllib3.BaseHTTPResponse:
+        """Sign in with a password."""
+        return self("POST", "/api/v1/session", {"name": name, "password": password})
+
+    def clear(self) -> None:
+        """Close its connections."""
+        self._pool.clear()
+
+
+@dataclass
+class Served:
+    """The running server."""
+
+    address: str
+    access: Access
+    services: Services
+    folder: Path
+    ca: str | None
+    socket: str
+    clients: list[Client] = field(default_factory=list)
+
+    def client(self, token: str = "") -> Client:
+        """A new client, with nothing but a token."""
+        made = Client(self.address, self.ca, {"Authorization": f"Bearer {token}"} if token else {})
+        self.clients.append(made)
+        return made
+
+    def admin(self) -> Client:
+        """Somebody signed in as the first admin, who is made where he is not there yet."""
+        made = self.client()
+        secret = self.access.bootstrap.secret if self.access.bootstrap else None
+        if secret:
+            first = {"secret": secret, "name": ADMIN, "password": PASSWORD}
+            assert made("POST", "/api/v1/bootstrap", first).status == 200
+        else:
+            assert made.sign_in().status == 200
+        return made
+
+    def user(self, name: str, role: str = "viewer", projects: list[str] | None = None) -> Client:
+        """Somebody new, signed in."""
+        new = {"name": name, "password": PASSWORD, "role": role, "projects": projects}
+        answer = self.admin()("POST", "/api/v1/users", new)
+        assert answer.status == 201, answer.data
+        made = self.client()
+        assert made.sign_in(name).status == 200
+        return made
+
+
+@contextmanager
+def serving(
+    folder: Path,
+    settings: Callable[[str], AccessSettings] | None = None,
+    *,
+    tls: bool = False,
+    clock: Callable[[], float] = time.time,
+) -> Iterator[Served]:
+    """A server in a thread, on a port and on a socket of its own."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    own.bind(str(folder / "server.sock"))
+    own.listen()
+    address = f"{'https' if tls else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
+    registry = Registry(folder)
+    access = Access(registry, folder, settings(address) if settings else AccessSettings(https=tls), clock)
+    with opened(folder / "samples") as store, _certificate(folder, tls) as (ca, options):
+        batches = projects.batches()
+        store.store.append(batches)
+        fleet = Fleet(projects.URIS, store.records.known(), store.store.last_seen())
+        present = Present(store.store, fleet)
+        present.committed(1, batches[-1].at)
+        board = Board()
+        for batch in batches:
+            board.put(batch)
+        services = Services(
+            store=store.store,
+            records=store.records,
+            fleet=fleet,
+            present=present,
+            ingest=cast("Ingest", SimpleNamespace(problem=None, dropped=0)),
+            live=Live(),
+            started=time.time(),
+            demo=False,
+            interval=5.0,
+            keep_days=14,
+            board=board,
+        )
+        config = uvicorn.Config(application(services, access), log_config=None, proxy_headers=False, **options)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener, own]})
+        thread.start()
+        served = Served(address, access, services, folder, ca, str(folder / "server.sock"))
+        try:
+            until(lambda: server.started, "the server")
+            yield served
+        finally:
+            services.live.close()
+            for client in served.clients:
+                client.clear()
+            server.should_exit = True
+            thread.join()
+            access.close()
+            registry.close()
+            listener.close()
+            own.close()
+
+
+@contextmanager
+def _certificate(folder: Path, tls: bool) -> Iterator[tuple[str | None, dict[str, Any]]]:
+    if not tls:
+        yield None, {}
+        return
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(folder / "ca.pem"))
+    ca.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
+    yield str(folder / "ca.pem"), {"ssl_certfile": str(folder / "server.pem")}
