@@ -21,7 +21,7 @@ from virtscope.agent.enrolment import identity
 from virtscope.enrolment import EnrolmentToken
 from virtscope.server import problems
 from virtscope.server.access.who import Role, Who
-from virtscope.server.enrolment.api import AgentStatus, router
+from virtscope.server.enrolment.api import AgentStatus, Enrolment, router
 
 
 class As:
@@ -44,7 +44,10 @@ def people(port: Port, who: Who | None = Who("ada", Role.ADMIN)) -> Iterator[str
     app = FastAPI()
     problems.install(app)
     sent = {agent.id for agent in port.agents.list() if agent.name != "silent"}
-    app.include_router(router(port.agents, port.url, lambda agent: status if agent in sent else None))
+    app.state.enrolment = Enrolment(
+        port.agents, port.url, lambda agent: status if agent in sent else None, dismissed=lambda _agent: None
+    )
+    app.include_router(router())
     with listening(uvicorn.Server(uvicorn.Config(As(app, who), log_level="error"))) as number:
         yield f"http://127.0.0.1:{number}"
 
