@@ -129,7 +129,8 @@ class Fleet(Directory):
         self._agents: dict[str, str] = {}
         self._heard: dict[str, int] = {}
         self._hosts: dict[str, HostFacts] = {}
-        self._domains: dict[tuple[str, str], DomainFacts] = {}
+        self._domains: dict[str, dict[str, DomainFacts]] = {}
+        """By host, then by UUID: every sample of a host is compared with what is known there."""
         self._others: dict[tuple[type[Other], str, str], Other] = {}
         self._last_seen = dict(last_seen)
         for uri in uris:
@@ -208,7 +209,7 @@ class Fleet(Directory):
     def domains(self) -> list[DomainFacts]:
         """Every domain of every host. One that two hosts define, as after a migration, is there twice."""
         with self._guard:
-            return list(self._domains.values())
+            return [facts for of_host in self._domains.values() for facts in of_host.values()]
 
     def others(self, kind: type[T]) -> list[T]:
         """Everything of a kind that the hosts define: filters, networks, pools and so on."""
@@ -232,19 +233,19 @@ class Fleet(Directory):
         """Forget the host's domains that its sample has no row of: they went while nobody watched."""
         if Scope.DOMAIN not in sample.rows:
             return
-        present = {row[0] for row in sample.rows[Scope.DOMAIN]}
-        for host, domain in [key for key in self._domains if key[0] == sample.host and key[1] not in present]:
-            del self._domains[host, domain]
+        known = self._domains.get(sample.host, {})
+        for domain in known.keys() - {row[0] for row in sample.rows[Scope.DOMAIN]}:
+            del known[str(domain)]
 
     def _add(self, facts: DomainFacts | Other) -> None:
         if isinstance(facts, DomainFacts):
-            self._domains[facts.host, facts.id] = facts
+            self._domains.setdefault(facts.host, {})[facts.id] = facts
         else:
             self._others[type(facts), facts.host, facts.id] = facts
 
     def _forget(self, gone: Gone) -> None:
         if gone.kind == KINDS[DomainFacts]:
-            self._domains.pop((gone.host, gone.id), None)
+            self._domains.get(gone.host, {}).pop(gone.id, None)
         for key in [key for key in self._others if key[1:] == (gone.host, gone.id) and KINDS[key[0]] == gone.kind]:
             del self._others[key]
 
@@ -288,7 +289,7 @@ class Fleet(Directory):
 
     def _drop_host(self, host: str) -> None:
         del self._hosts[host]
-        self._domains = {key: domain for key, domain in self._domains.items() if key[0] != host}
+        self._domains.pop(host, None)
         self._others = {key: facts for key, facts in self._others.items() if key[1] != host}
 
     def _host(self, link: Link, facts: HostFacts | None) -> Host:
