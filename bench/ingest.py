@@ -172,8 +172,13 @@ class Agent:
                 HERE, self._port, ssl=self._context, ssl_handshake_timeout=120
             )
         path = f"{PATH}?backlog=1" if backlog else PATH
-        head = f"POST {path} HTTP/1.1\r\nHost: {HERE}\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n\r\n"
-        self._writer.write(head.encode() + body)
+        head = [
+            f"POST {path} HTTP/1.1",
+            f"Host: {HERE}",
+            f"Content-Type: {CONTENT_TYPE}",
+            f"Content-Length: {len(body)}",
+        ]
+        self._writer.write("\r\n".join([*head, "", ""]).encode() + body)
         await self._writer.drain()
         lines = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
         headers = dict(line.split(": ", 1) for line in lines[1:] if line)
@@ -225,6 +230,7 @@ class Used:
         )
 
     def share_since(self, before: Used) -> float:
+        """How much of one core it has used meanwhile."""
         return (self.cpu - before.cpu) / (self.at - before.at)
 
 
@@ -281,18 +287,13 @@ async def drain(agents: Sequence[Agent], interval: float, batches: int) -> tuple
 
 def serving(data: Path, core: int) -> tuple[subprocess.Popen[str], int]:
     """A server that has one core; its agents' port."""
-    command = [sys.executable, "-m", "virtscope", "server", "--data", str(data), "--listen", f"{HERE}:0"]
-    log = (data.parent / "server.log").open("w")
-    process = subprocess.Popen(
-        [*command, "--agents-listen", f"{HERE}:0"],
-        stderr=log,
-        text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
-    )
-    while not (
-        said := [line for line in (data.parent / "server.log").read_text().splitlines() if "deliveries at" in line]
-    ):
-        assert process.poll() is None, (data.parent / "server.log").read_text()
+    program = [sys.executable, "-m", "virtscope", "server", "--data", str(data)]
+    command = ["taskset", "-c", str(core), *program, "--listen", f"{HERE}:0", "--agents-listen", f"{HERE}:0"]
+    log = data.parent / "server.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(command, stderr=output, text=True)
+    while not (said := [line for line in log.read_text().splitlines() if "deliveries at" in line]):
+        assert process.poll() is None, log.read_text()
         time.sleep(0.05)
     return process, int(said[0].partition(f"{HERE}:")[2].split()[0])
 
