@@ -106,15 +106,18 @@ def _api_page(document: dict[str, Any]) -> Iterator[str]:
     yield "# API\n\nEverything is read with GET. Times are Unix seconds, figures base units, `null` is unknown."
     yield "The same, for programs: `/api/v1/openapi.json`. Errors are `application/problem+json` (RFC 9457), with a"
     yield "`hint` what to do."
-    for path, methods in document["paths"].items():
-        route = methods["get"]
-        yield f"\n## `{path}`\n\n{route['description']}"
+    routes = [(path, *of) for path, methods in document["paths"].items() for of in methods.items()]
+    for path, method, route in routes:
+        title = path if method == "get" else f"{method.upper()} {path}"
+        yield f"\n## `{title}`\n\n{route['description']}"
         if route.get("parameters"):
             yield "\n| Parameter | In | Type | Default |\n|---|---|---|---|"
         for parameter in route.get("parameters", ()):
             schema = parameter["schema"]
             default = "required" if parameter["required"] else f"`{schema.get('default', 'none')}`"
             yield f"| `{parameter['name']}` | {parameter['in']} | {_type(schema)} | {default} |"
+        if "requestBody" in route:
+            yield f"\nBody: {_type(route['requestBody']['content']['application/json']['schema'])}"
         answers = {status: _answer(response) for status, response in route["responses"].items()}
         yield "\nAnswers: " + ", ".join(f"{status}{f' `{name}`' if name else ''}" for status, name in answers.items())
     yield "\n## `/api/v1/live`\n\nServer-sent events: `tick` with `{at, commit}` at every commit of samples, `event`"
@@ -149,6 +152,8 @@ _COMMANDS = (
     *("", "up", "agent", "server", "list", "list hosts", "list domains", "list disks", "list nics", "list filters"),
     *("list networks", "list pools", "list events", "show", "show host", "show domain", "xml", "dump-xml"),
     *("filters", "filters list", "filters show", "filters tree", "top", "doctor"),
+    *("token", "token create", "token list", "token withdraw", "agents", "agents list", "agents revoke"),
+    *("agents rename", "enrol"),
 )
 
 

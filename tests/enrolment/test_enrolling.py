@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from virtscope.agent.enrolment import identity, signing_request
 from virtscope.agent.enrolment.enrol import PENDING, enrol
 from virtscope.agent.enrolment.exchange import Address, ask
 from virtscope.enrolment import EnrolmentToken, EnrolRequest
-from virtscope.errors import BadInput, EnrolmentError, EnrolmentRefused
+from virtscope.errors import AgentRefused, BadInput, EnrolmentError, EnrolmentRefused
 
 
 def asked(port: Port, known: identity.Identity, path: str = "me") -> bytes:
@@ -64,6 +65,22 @@ def test_a_token_is_good_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
         assert [agent.name for agent in port.agents.list()] == ["first"]
     assert "127.0.0.1 could not enrol: the enrolment token was used already" in caplog.text
     assert token not in caplog.text
+
+
+def test_of_many_at_once_one_is_let_in(tmp_path: Path) -> None:
+    with serving(tmp_path / "server") as port, ThreadPoolExecutor(8) as hosts:
+        token = port.token()
+        requests = [signing_request.new().request for _ in range(8)]
+
+        def attempt(request: str) -> str | None:
+            try:
+                return port.agents.enrol(token, request, "kvm7").agent
+            except AgentRefused:
+                return None
+
+        let_in = [agent for agent in hosts.map(attempt, requests) if agent]
+        assert let_in == [agent.id for agent in port.agents.list()]
+        assert len(let_in) == 1
 
 
 def test_the_same_line_twice_changes_nothing(tmp_path: Path) -> None:

@@ -17,8 +17,10 @@ from virtscope.errors import EnrolmentError
 DAY = 86_400.0
 
 
-def test_it_renews_itself_again_and_again(tmp_path: Path) -> None:
-    with serving(tmp_path / "server", lifetime=6) as port:
+def test_it_renews_itself_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(renewal, "_DUE", 0.01)
+    monkeypatch.setattr(renewal, "_SPREAD", 0.001)
+    with serving(tmp_path / "server", lifetime=60) as port:
         known = port.enrol(tmp_path / "agent")
         heard: list[Identity] = []
         thread = Renewal(known, heard.append)

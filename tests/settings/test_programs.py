@@ -101,7 +101,6 @@ def test_a_server_with_much() -> None:
         (SERVER, {"oidc-issuer": "https://i", "oidc-client-id": "x", "oidc-client-secret-file": "/s",
                   "oidc-roles": ["a=chief", "b=viewer", "b=admin"], "oidc-projects": ["x"]},
          ["a=chief", "two roles for 'b'", "GROUP=PROJECT"]),
-        (AGENT, {"metrics": ""}, ["nobody would get"]),
         (AGENT, {"connect": ["qemu:///x", "rumour"], "template": "x", "discover": ["rumour:x"]},
          ["path '/x'", "'rumour' is no", "the template", "names no source"]),
         (AGENT, {"connect": ["test:///default"], "allow-write": ["all", "qemu:///system=stats-period"]},

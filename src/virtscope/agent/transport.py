@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 import urllib3
 
+from virtscope import __version__
 from virtscope.wire import CONTENT_TYPE, PATH
 
 CONNECT_SECONDS = 5.0
@@ -56,7 +57,7 @@ class Https:
                 "POST",
                 address,
                 body=body,
-                headers={"Content-Type": CONTENT_TYPE},
+                headers={"Content-Type": CONTENT_TYPE, "User-Agent": f"virtscope-agent/{__version__}"},
                 timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=ANSWER_SECONDS),
                 retries=False,
                 redirect=False,

@@ -47,6 +47,11 @@ def run(settings: AgentSettings) -> None:
             one.resend()
 
     known = _identity(settings)
+    if known is None and listener is None:
+        raise BadInput(
+            "metrics is empty, and this host is enrolled with no server: nobody would get what the agent reads",
+            "Enrol it ('virtscope token create' on the server prints the line), or set metrics.",
+        )
     limits = Limits(settings.spool_bytes, settings.sync_seconds, settings.replay_seconds)
     delivery = Delivery(known, settings.state, limits, resync) if known else None
     pulse, manager = Pulse(), ServiceManager.here()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +12,17 @@ from virtscope.settings import log, watching
 from virtscope.settings.declaration import Setting
 from virtscope.settings.folders import state_folder
 from virtscope.settings.kinds import Address, Choice, Duration, Listening, Place, Size, Url
-from virtscope.settings.program import Complaint, Program, Resolved
+from virtscope.settings.program import Program, Resolved
 
 _PROMETHEUS, _SERVER = "Prometheus", "Server"
 
 SERVER_URL = Setting(
-    "server", Url(), "", "The server that gets everything; the host is enrolled there.", _SERVER, note="none"
+    "server",
+    Url(),
+    "",
+    "The server that gets everything; the host is enrolled there.",
+    _SERVER,
+    note="the one that the host is enrolled with, if any",
 )
 STATE = Setting(
     "state",
@@ -110,11 +115,6 @@ class AgentSettings:
         )
 
 
-def _goes_somewhere(resolved: Resolved) -> Iterator[Complaint]:
-    if not resolved[SERVER_URL] and resolved[METRICS] is None:
-        yield Complaint(METRICS, "metrics is empty, and no server is set: nobody would get what the agent reads")
-
-
 AGENT = Program(
     "agent",
     (
@@ -129,7 +129,7 @@ AGENT = Program(
         DIALECT,
         *log.SETTINGS,
     ),
-    (watching.check, _goes_somewhere),
+    (watching.check,),
     "/etc/virtscope/agent.toml",
 )
 

@@ -39,7 +39,9 @@ def new() -> KeyAndRequest:
         made = subprocess.run(command, capture_output=True, check=True, timeout=_SECONDS, text=True)
     except (OSError, subprocess.SubprocessError) as error:
         said = str(getattr(error, "stderr", None) or error).strip().rpartition("\n")[2]
-        raise EnrolmentError(f"cannot make a key: {said}", "'virtscope doctor' tells what is missing.") from None
+        raise EnrolmentError(
+            f"cannot make a key: {said}", "Is the library cryptography installed? 'pip install virtscope' brings it."
+        ) from None
     return parse(made.stdout)
 
 

@@ -118,7 +118,7 @@ class Provider:
             async with self._client(callback) as client:
                 token = await client.fetch_token(endpoints.token, code=answer["code"], code_verifier=flow.verifier)
                 claims = await self._verified(endpoints, token, flow.nonce)
-                if self.settings.claim not in claims and endpoints.userinfo:
+                if endpoints.userinfo and not {self.settings.claim, "email"} <= claims.keys():
                     claims |= await self._more(client, endpoints.userinfo, claims)
         except (AuthlibBaseError, JoseError) as error:
             raise NotAllowed(f"the provider's answer is not valid: {error}", "Sign in again.") from None
@@ -212,4 +212,4 @@ def _check(address: object, what: str) -> str:
     parts = urlsplit(str(address))
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
         return str(address)
-    raise BadInput(f"{what} of OpenID Connect is {address!r}", "It must be an https address.")
+    raise BadInput(f"{what} of OpenID Connect is {address!r}, which is not https", "Write an https address.")

@@ -11,6 +11,7 @@ The one before is good for another day then, for connections that are open.
 from __future__ import annotations
 
 import hashlib
+import logging
 import sqlite3
 import threading
 import time
@@ -28,6 +29,8 @@ from virtscope.server.access.registry import Registry
 from virtscope.server.enrolment import signing_request
 from virtscope.server.enrolment.authority import Anchor, Authority
 from virtscope.server.enrolment.tokens import Tokens, checked_name
+
+log = logging.getLogger(__name__)
 
 LIFETIME = 30 * 86_400
 """Seconds for which an agent's certificate is valid, unless told otherwise."""
@@ -247,8 +250,12 @@ class Agents:
         """Write down who was seen when; called now and then, and at the end."""
         self._flushed = self._clock()
         seen = [(*sight, agent) for agent, sight in list(self._seen.items())]
-        with self._registry.write() as connection:
-            connection.executemany("UPDATE agents SET seen = ?, address = ?, version = ? WHERE id = ?", seen)
+        try:
+            with self._registry.write() as connection:
+                connection.executemany("UPDATE agents SET seen = ?, address = ?, version = ? WHERE id = ?", seen)
+        except sqlite3.Error as error:
+            # A disk that is full keeps no agent out; it is written down the next time.
+            log.warning("cannot write down which agents were seen: %s", error)
 
     def _issue(
         self, connection: sqlite3.Connection, key: ec.EllipticCurvePublicKey, of: AgentIdentity, now: float
