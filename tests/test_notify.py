@@ -108,7 +108,7 @@ def test_a_program_under_a_service_manager(program: str, tmp_path: Path) -> None
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
             ready = heard.until("READY=1")[-1]
-            assert " is at http://127.0.0.1:" in ready[1]
+            assert "http://127.0.0.1:" in ready[1]
             assert heard.next() == ["WATCHDOG=1"]
             assert heard.next() == ["WATCHDOG=1"]
             process.send_signal(signal.SIGTERM)

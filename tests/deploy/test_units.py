@@ -114,11 +114,12 @@ def confined(product: Product, unpacked: Path, user: tuple[str, Path], *argument
     }
     with subprocess.Popen(command, env=environment, cwd=ROOT) as process:
         try:
-            address = heard.until("READY=1")[-1][1].rpartition(" is at ")[2].rstrip("/")
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            assert f"Uid:\t{pwd.getpwnam(name).pw_uid}\t" in status
-            assert "CapEff:\t0000000000000000" in status
-            assert "Seccomp:\t2" in status
+            status = heard.until("READY=1")[-1][1]
+            address = status[status.index("http://") :].split()[0].rstrip("/,")
+            seen = Path(f"/proc/{process.pid}/status").read_text()
+            assert f"Uid:\t{pwd.getpwnam(name).pw_uid}\t" in seen
+            assert "CapEff:\t0000000000000000" in seen
+            assert "Seccomp:\t2" in seen
             yield heard, address
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 0
@@ -128,7 +129,7 @@ def confined(product: Product, unpacked: Path, user: tuple[str, Path], *argument
 
 
 def test_the_server_works_within_its_unit(unpacked: Path, user: tuple[str, Path]) -> None:
-    arguments = ("--listen", "127.0.0.1:0", "--agents-listen", "", "-c", "test:///default", "-i", "0.5")
+    arguments = ("--listen", "127.0.0.1:0", "--agents-listen", "127.0.0.1:0", "-c", "test:///default", "-i", "0.5")
     with confined(SERVER, unpacked, user, *arguments) as (heard, address):
 
         def names() -> list[str]:

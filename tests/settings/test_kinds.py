@@ -122,12 +122,12 @@ def test_what_is_shown_reads_as_the_same(data: st.DataObject) -> None:
     )
 
 
-@given(st.floats(0.2, 1e6))
-def test_every_time_span_is_shown_exactly(seconds: float) -> None:
+@given(st.floats(0, 1e7))
+def test_a_time_span_is_shown_as_it_is_read(seconds: float) -> None:
     kind = Duration(0, 1e7)
-    assert float(kind.show(seconds)[:-1]) > 0
-    rounded = kind.read(kind.show(round(seconds, 3)))
-    assert rounded == pytest.approx(round(seconds, 3), rel=1e-12)
+    value = kind.read(seconds)
+    assert value == pytest.approx(seconds, abs=1e-6)
+    assert kind.read(kind.show(value)) == value
 
 
 @pytest.mark.parametrize("setting", ALL, ids=lambda setting: setting.name)

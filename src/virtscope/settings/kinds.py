@@ -215,14 +215,14 @@ class Duration:
             raw = float(parts[1]) * _UNIT_SECONDS[parts[2] or "s"]
         if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw):
             raise Unreadable("is no time span: examples are 10, 500ms, 15m, 2h, 7d")
-        return float(_within(raw, self.least, self.most, self.show))
+        return _within(round(float(raw), 6), self.least, self.most, self.show)
 
     def show(self, value: float) -> str:
-        """With the largest unit that needs no fraction."""
+        """With the largest unit that needs no fraction, to the microsecond."""
         for unit in ("d", "h", "m"):
             if value and value % _UNIT_SECONDS[unit] == 0:
                 return f"{value / _UNIT_SECONDS[unit]:.0f}{unit}"
-        return f"{value:.0f}s" if value == round(value) else f"{value!r}s"
+        return f"{value:.6f}".rstrip("0").removesuffix(".") + "s"
 
 
 _UNIT_BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
