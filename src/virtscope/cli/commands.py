@@ -15,7 +15,9 @@ from virtscope import __version__
 from virtscope.agent import uri
 from virtscope.agent.pace import Pace
 from virtscope.agent.settings import Watching, watching
+from virtscope.cli import people
 from virtscope.cli.output import Format
+from virtscope.cli.people import Address, Output
 from virtscope.cli.source import Server, Source
 
 app = typer.Typer(
@@ -32,20 +34,16 @@ filters = typer.Typer(help="Network filters: which there are, and what they come
 app.add_typer(lists, name="list")
 app.add_typer(shows, name="show")
 app.add_typer(filters, name="filters")
+people.add_to(app)
 
 Connect = Annotated[
     Optional[list[str]],  # noqa: UP045  # typer reads it at run time
     typer.Option("--connect", "-c", metavar="URI", help="Ask this hypervisor directly, no server needed; repeatable."),
 ]
-Address = Annotated[
-    str, typer.Option("--server", "-s", metavar="URL", envvar="VIRTSCOPE_SERVER", help="The server to ask.")
-]
-Output = Annotated[Format, typer.Option("--output", "-o", help="How to write the answer.")]
 Interval = Annotated[
     float, typer.Option("--interval", "-i", min=0.2, max=3600, help="Seconds between two samples of a host.")
 ]
 Name = Annotated[str, typer.Argument(help="Name, UUID or id.")]
-HERE = "http://127.0.0.1:8420"
 
 
 def _print_version(wanted: bool) -> None:
@@ -121,12 +119,13 @@ def up(  # an option each
 ) -> None:
     """Watch hypervisors and serve the page and the API, until Ctrl-C."""
     from virtscope.cli import serve
+    from virtscope.cli.connection import default_data_folder
 
     wanted = _watching(connect, discover, template, interval, libvirt_interval, allow_write, allow_no_verify)
     serve.serve(
         watching=wanted,
         listen=listen,
-        data=data or serve.default_data_folder(),
+        data=data or default_data_folder(),
         keep_days=keep_days,
         demo=demo,
     )
@@ -182,7 +181,7 @@ def _watching(  # an option each
 
 @lists.command("hosts")
 def list_hosts(
-    connect: Connect = None, server: Address = HERE, output: Output = Format.TABLE, interval: Interval = 2.0
+    connect: Connect = None, server: Address = "", output: Output = Format.TABLE, interval: Interval = 2.0
 ) -> None:
     """Hosts: state, CPU, memory, load, domains."""
     from virtscope.cli import columns
@@ -195,7 +194,7 @@ def list_hosts(
 @lists.command("domains")
 def list_domains(
     connect: Connect = None,
-    server: Address = HERE,
+    server: Address = "",
     output: Output = Format.TABLE,
     interval: Interval = 2.0,
     host: Annotated[str, typer.Option(help="Only domains of this host.")] = "",
@@ -217,7 +216,7 @@ def list_domains(
 
 @lists.command("disks")
 def list_disks(
-    connect: Connect = None, server: Address = HERE, output: Output = Format.TABLE, interval: Interval = 2.0
+    connect: Connect = None, server: Address = "", output: Output = Format.TABLE, interval: Interval = 2.0
 ) -> None:
     """Disks of all domains: rates, latencies, sizes."""
     from virtscope.cli import columns
@@ -229,7 +228,7 @@ def list_disks(
 
 @lists.command("nics")
 def list_nics(
-    connect: Connect = None, server: Address = HERE, output: Output = Format.TABLE, interval: Interval = 2.0
+    connect: Connect = None, server: Address = "", output: Output = Format.TABLE, interval: Interval = 2.0
 ) -> None:
     """Network interfaces of all domains: rates, errors, drops, filters."""
     from virtscope.cli import columns
@@ -241,7 +240,7 @@ def list_nics(
 
 @lists.command("filters")
 def list_filters(
-    connect: Connect = None, server: Address = HERE, output: Output = Format.TABLE, interval: Interval = 2.0
+    connect: Connect = None, server: Address = "", output: Output = Format.TABLE, interval: Interval = 2.0
 ) -> None:
     """Network filters: chain, priority, rules, what they include, how many interfaces name them."""
     from virtscope.cli import columns
@@ -253,7 +252,7 @@ def list_filters(
 
 @lists.command("networks")
 def list_networks(
-    connect: Connect = None, server: Address = HERE, output: Output = Format.TABLE, interval: Interval = 2.0
+    connect: Connect = None, server: Address = "", output: Output = Format.TABLE, interval: Interval = 2.0
 ) -> None:
     """Virtual networks: state, bridge, and the addresses they have given out."""
     from virtscope.cli import columns
@@ -265,7 +264,7 @@ def list_networks(
 
 @lists.command("pools")
 def list_pools(
-    connect: Connect = None, server: Address = HERE, output: Output = Format.TABLE, interval: Interval = 2.0
+    connect: Connect = None, server: Address = "", output: Output = Format.TABLE, interval: Interval = 2.0
 ) -> None:
     """Storage pools: state, sizes, and what is promised to their volumes' users."""
     from virtscope.cli import columns
@@ -278,7 +277,7 @@ def list_pools(
 @lists.command("events")
 def list_events(  # an option each
     connect: Connect = None,
-    server: Address = HERE,
+    server: Address = "",
     output: Output = Format.TABLE,
     interval: Interval = 2.0,
     since: Annotated[str, typer.Option(metavar="TIME", help="From when: 30m, 2h, 7d ago, or a date.")] = "1d",
@@ -316,7 +315,7 @@ def xml(  # an option each
         bool, typer.Option("--persistent", help="What the next start will find, instead of what is true now.")
     ] = False,
     connect: Connect = None,
-    server: Address = HERE,
+    server: Address = "",
 ) -> None:
     """A domain's XML, now or then, or what has changed in it."""
     from virtscope.cli import configuration, times
@@ -342,7 +341,7 @@ def xml(  # an option each
 def dump_xml(
     folder: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where the files go; made where it is missing.")],
     connect: Connect = None,
-    server: Address = HERE,
+    server: Address = "",
 ) -> None:
     """Write every domain's XML into a folder, as UUID.xml, and an index of their names."""
     from rich.progress import track
@@ -359,7 +358,7 @@ def dump_xml(
 
 @filters.command("list")
 def filters_list(
-    connect: Connect = None, server: Address = HERE, output: Output = Format.TABLE, interval: Interval = 2.0
+    connect: Connect = None, server: Address = "", output: Output = Format.TABLE, interval: Interval = 2.0
 ) -> None:
     """All network filters, as 'virtscope list filters'."""
     list_filters(connect, server, output, interval)
@@ -370,7 +369,7 @@ def filters_show(
     name: Name,
     host: Annotated[str, typer.Option(help="The filter of this host, where several have one of that name.")] = "",
     connect: Connect = None,
-    server: Address = HERE,
+    server: Address = "",
     output: Output = Format.TABLE,
 ) -> None:
     """One filter with all it includes, and its history."""
@@ -383,7 +382,7 @@ def filters_show(
 
 
 @filters.command("tree")
-def filters_tree(domain: Name, connect: Connect = None, server: Address = HERE, output: Output = Format.TABLE) -> None:
+def filters_tree(domain: Name, connect: Connect = None, server: Address = "", output: Output = Format.TABLE) -> None:
     """The filter behind each interface of a domain, whole, with the interface's values filled in."""
     from virtscope.cli import filter_view
     from virtscope.cli import output as out
@@ -397,7 +396,7 @@ def filters_tree(domain: Name, connect: Connect = None, server: Address = HERE, 
 def show_host(
     name: Name,
     connect: Connect = None,
-    server: Address = HERE,
+    server: Address = "",
     output: Output = Format.TABLE,
     interval: Interval = 2.0,
 ) -> None:
@@ -415,7 +414,7 @@ def show_host(
 def show_domain(
     name: Name,
     connect: Connect = None,
-    server: Address = HERE,
+    server: Address = "",
     output: Output = Format.TABLE,
     interval: Interval = 2.0,
 ) -> None:
@@ -431,7 +430,7 @@ def show_domain(
 @app.command()
 def top(
     connect: Connect = None,
-    server: Address = HERE,
+    server: Address = "",
     interval: Interval = 2.0,
     once: Annotated[bool, typer.Option("--once", help="Draw one table and end.")] = False,
 ) -> None:
@@ -446,14 +445,15 @@ def top(
 @app.command()
 def doctor(
     connect: Connect = None,
-    server: Address = HERE,
+    server: Address = "",
     data: Annotated[Optional[Path], typer.Option(metavar="DIR", help="The data folder to look at.")] = None,  # noqa: UP045
 ) -> int:
     """Tell what works, what does not, and how to mend it."""
-    from virtscope.cli import examine, serve
+    from virtscope.cli import examine
     from virtscope.cli import output as out
+    from virtscope.cli.connection import default_data_folder
 
-    return examine.run(out.console(), connect or ["qemu:///system"], server, data or serve.default_data_folder())
+    return examine.run(out.console(), connect or ["qemu:///system"], server, data or default_data_folder())
 
 
 @contextmanager

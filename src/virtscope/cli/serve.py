@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 
 from rich.console import Console
@@ -14,12 +13,6 @@ from virtscope import __version__
 from virtscope.agent.settings import Watching
 from virtscope.cli.text import plain
 from virtscope.errors import BadInput, VirtscopeError
-
-
-def default_data_folder() -> Path:
-    """Where samples are kept unless told otherwise: the user's state folder (XDG)."""
-    state = os.environ.get("XDG_STATE_HOME", "")
-    return (Path(state) if state.startswith("/") else Path.home() / ".local/state") / "virtscope"
 
 
 def serve(*, watching: Watching, listen: str, data: Path, keep_days: int, demo: bool) -> None:
