@@ -17,10 +17,10 @@ from virtscope.sample import Batch, DomainFacts, Gone, HostFacts, Link, LinkStat
 AT = 1_800_000_000_000
 
 
-def told(sequence: int, name: str, **rest: object) -> Batch:
+def told(sequence: int, name: str) -> Batch:
     """What an agent said of a domain at a time that grows with the sequence."""
     facts = DomainFacts("d", name, "h", xml=f"<{name}/>")
-    return replace(batch(sequence, domains=(facts,), **rest), at=AT + sequence)
+    return replace(batch(sequence, domains=(facts,)), at=AT + sequence)
 
 
 def test_what_comes_late_is_history_and_not_the_present(open_store: Opened) -> None:

@@ -214,3 +214,23 @@ TOKENS = (
     Column("USED", _at("used"), shown),
     Column("AGENT", _at("agent")),
 )
+USERS = (
+    Column("NAME", _at("name")),
+    Column("ROLE", _at("role")),
+    Column("PROJECTS", lambda user: "all" if user["projects"] is None else ", ".join(user["projects"]) or "none"),
+    Column("SIGNED IN", _at("signed_in"), shown),
+    Column("E-MAIL", _at("email")),
+    Column("BY", _at("issuer")),
+    Column("ADDED", _at("created"), shown, wide=True),
+    Column("SUBJECT", _at("subject"), wide=True),
+)
+API_TOKENS = (
+    Column("ID", _at("id"), str),
+    Column("NAME", _at("name")),
+    Column("USER", _at("user")),
+    Column("ROLE", _at("role")),
+    Column("PROJECTS", lambda token: "all" if token["projects"] is None else ", ".join(token["projects"]) or "none"),
+    Column("EXPIRES", _at("expires"), shown),
+    Column("USED", _at("used"), shown),
+    Column("MADE", _at("created"), shown, wide=True),
+)

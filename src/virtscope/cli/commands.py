@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -14,13 +13,13 @@ from rich.console import Console
 
 from virtscope import __version__
 from virtscope.agent import uri
-from virtscope.cli import enrolment, options
+from virtscope.cli import enrolment, options, people
 from virtscope.cli.output import Format
+from virtscope.cli.people import Address, Output
 from virtscope.cli.source import Server, Source
 from virtscope.settings import Resolved
 from virtscope.settings.agent import AGENT, AgentSettings
 from virtscope.settings.agent import here as agent_here
-from virtscope.settings.folders import user_state
 from virtscope.settings.server import SERVER, UP, ServerSettings, server_here, up_here
 
 app = typer.Typer(
@@ -40,20 +39,16 @@ app.add_typer(filters, name="filters")
 app.add_typer(enrolment.tokens, name="token")
 app.add_typer(enrolment.agents, name="agents")
 app.command()(enrolment.enrol)
+people.add_to(app)
 
 Connect = Annotated[
     Optional[list[str]],  # noqa: UP045  # typer reads it at run time
     typer.Option("--connect", "-c", metavar="URI", help="Ask this hypervisor directly, no server needed; repeatable."),
 ]
-Address = Annotated[
-    str, typer.Option("--server", "-s", metavar="URL", envvar="VIRTSCOPE_SERVER", help="The server to ask.")
-]
-Output = Annotated[Format, typer.Option("--output", "-o", help="How to write the answer.")]
 Interval = Annotated[
     float, typer.Option("--interval", "-i", min=0.2, max=3600, help="Seconds between two samples of a host.")
 ]
 Name = Annotated[str, typer.Argument(help="Name, UUID or id.")]
-HERE = "http://127.0.0.1:8420"
 
 
 def _print_version(wanted: bool) -> None:
@@ -98,7 +93,7 @@ options.command(
 
 @lists.command("hosts")
 def list_hosts(
-    connect: Connect = None, server: Address = HERE, output: Output = Format.TABLE, interval: Interval = 2.0
+    connect: Connect = None, server: Address = "", output: Output = Format.TABLE, interval: Interval = 2.0
 ) -> None:
     """Hosts: state, CPU, memory, load, domains."""
     from virtscope.cli import columns
@@ -111,7 +106,7 @@ def list_hosts(
 @lists.command("domains")
 def list_domains(
     connect: Connect = None,
-    server: Address = HERE,
+    server: Address = "",
     output: Output = Format.TABLE,
     interval: Interval = 2.0,
     host: Annotated[str, typer.Option(help="Only domains of this host.")] = "",
@@ -133,7 +128,7 @@ def list_domains(
 
 @lists.command("disks")
 def list_disks(
-    connect: Connect = None, server: Address = HERE, output: Output = Format.TABLE, interval: Interval = 2.0
+    connect: Connect = None, server: Address = "", output: Output = Format.TABLE, interval: Interval = 2.0
 ) -> None:
     """Disks of all domains: rates, latencies, sizes."""
     from virtscope.cli import columns
@@ -145,7 +140,7 @@ def list_disks(
 
 @lists.command("nics")
 def list_nics(
-    connect: Connect = None, server: Address = HERE, output: Output = Format.TABLE, interval: Interval = 2.0
+    connect: Connect = None, server: Address = "", output: Output = Format.TABLE, interval: Interval = 2.0
 ) -> None:
     """Network interfaces of all domains: rates, errors, drops, filters."""
     from virtscope.cli import columns
@@ -157,7 +152,7 @@ def list_nics(
 
 @lists.command("filters")
 def list_filters(
-    connect: Connect = None, server: Address = HERE, output: Output = Format.TABLE, interval: Interval = 2.0
+    connect: Connect = None, server: Address = "", output: Output = Format.TABLE, interval: Interval = 2.0
 ) -> None:
     """Network filters: chain, priority, rules, what they include, how many interfaces name them."""
     from virtscope.cli import columns
@@ -169,7 +164,7 @@ def list_filters(
 
 @lists.command("networks")
 def list_networks(
-    connect: Connect = None, server: Address = HERE, output: Output = Format.TABLE, interval: Interval = 2.0
+    connect: Connect = None, server: Address = "", output: Output = Format.TABLE, interval: Interval = 2.0
 ) -> None:
     """Virtual networks: state, bridge, and the addresses they have given out."""
     from virtscope.cli import columns
@@ -181,7 +176,7 @@ def list_networks(
 
 @lists.command("pools")
 def list_pools(
-    connect: Connect = None, server: Address = HERE, output: Output = Format.TABLE, interval: Interval = 2.0
+    connect: Connect = None, server: Address = "", output: Output = Format.TABLE, interval: Interval = 2.0
 ) -> None:
     """Storage pools: state, sizes, and what is promised to their volumes' users."""
     from virtscope.cli import columns
@@ -194,7 +189,7 @@ def list_pools(
 @lists.command("events")
 def list_events(  # an option each
     connect: Connect = None,
-    server: Address = HERE,
+    server: Address = "",
     output: Output = Format.TABLE,
     interval: Interval = 2.0,
     since: Annotated[str, typer.Option(metavar="TIME", help="From when: 30m, 2h, 7d ago, or a date.")] = "1d",
@@ -232,7 +227,7 @@ def xml(  # an option each
         bool, typer.Option("--persistent", help="What the next start will find, instead of what is true now.")
     ] = False,
     connect: Connect = None,
-    server: Address = HERE,
+    server: Address = "",
 ) -> None:
     """A domain's XML, now or then, or what has changed in it."""
     from virtscope.cli import configuration, times
@@ -258,7 +253,7 @@ def xml(  # an option each
 def dump_xml(
     folder: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where the files go; made where it is missing.")],
     connect: Connect = None,
-    server: Address = HERE,
+    server: Address = "",
 ) -> None:
     """Write every domain's XML into a folder, as UUID.xml, and an index of their names."""
     from rich.progress import track
@@ -275,7 +270,7 @@ def dump_xml(
 
 @filters.command("list")
 def filters_list(
-    connect: Connect = None, server: Address = HERE, output: Output = Format.TABLE, interval: Interval = 2.0
+    connect: Connect = None, server: Address = "", output: Output = Format.TABLE, interval: Interval = 2.0
 ) -> None:
     """All network filters, as 'virtscope list filters'."""
     list_filters(connect, server, output, interval)
@@ -286,7 +281,7 @@ def filters_show(
     name: Name,
     host: Annotated[str, typer.Option(help="The filter of this host, where several have one of that name.")] = "",
     connect: Connect = None,
-    server: Address = HERE,
+    server: Address = "",
     output: Output = Format.TABLE,
 ) -> None:
     """One filter with all it includes, and its history."""
@@ -299,7 +294,7 @@ def filters_show(
 
 
 @filters.command("tree")
-def filters_tree(domain: Name, connect: Connect = None, server: Address = HERE, output: Output = Format.TABLE) -> None:
+def filters_tree(domain: Name, connect: Connect = None, server: Address = "", output: Output = Format.TABLE) -> None:
     """The filter behind each interface of a domain, whole, with the interface's values filled in."""
     from virtscope.cli import filter_view
     from virtscope.cli import output as out
@@ -313,7 +308,7 @@ def filters_tree(domain: Name, connect: Connect = None, server: Address = HERE, 
 def show_host(
     name: Name,
     connect: Connect = None,
-    server: Address = HERE,
+    server: Address = "",
     output: Output = Format.TABLE,
     interval: Interval = 2.0,
 ) -> None:
@@ -331,7 +326,7 @@ def show_host(
 def show_domain(
     name: Name,
     connect: Connect = None,
-    server: Address = HERE,
+    server: Address = "",
     output: Output = Format.TABLE,
     interval: Interval = 2.0,
 ) -> None:
@@ -347,7 +342,7 @@ def show_domain(
 @app.command()
 def top(
     connect: Connect = None,
-    server: Address = HERE,
+    server: Address = "",
     interval: Interval = 2.0,
     once: Annotated[bool, typer.Option("--once", help="Draw one table and end.")] = False,
 ) -> None:
@@ -362,15 +357,15 @@ def top(
 @app.command()
 def doctor(
     connect: Connect = None,
-    server: Address = HERE,
+    server: Address = "",
     data: Annotated[Optional[Path], typer.Option(metavar="DIR", help="The data folder to look at.")] = None,  # noqa: UP045
 ) -> int:
     """Tell what works, what does not, and how to mend it."""
     from virtscope.cli import examine
     from virtscope.cli import output as out
+    from virtscope.cli.connection import default_data_folder
 
-    folder = data or user_state(os.environ) / "virtscope"
-    return examine.run(out.console(), connect or ["qemu:///system"], server, folder)
+    return examine.run(out.console(), connect or ["qemu:///system"], server, data or default_data_folder())
 
 
 @contextmanager

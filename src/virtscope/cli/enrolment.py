@@ -12,24 +12,19 @@ from urllib.parse import quote
 import typer
 
 from virtscope.cli.output import Format
+from virtscope.cli.people import Address, Output
 from virtscope.errors import BadInput
 
 tokens = typer.Typer(help="Enrolment tokens: each lets one host in, once.", no_args_is_help=True)
 agents = typer.Typer(help="Agents: which there are, how they do, and letting them in no more.", no_args_is_help=True)
 
 VARIABLE = "VIRTSCOPE_ENROL_TOKEN"
-_HERE = "http://127.0.0.1:8420"
-
-Address = Annotated[
-    str, typer.Option("--server", "-s", metavar="URL", envvar="VIRTSCOPE_SERVER", help="The server to ask.")
-]
-Output = Annotated[Format, typer.Option("--output", "-o", help="How to write the answer.")]
 Agent = Annotated[str, typer.Argument(help="Name or id.")]
 
 
 @tokens.command("create")
 def create(
-    server: Address = _HERE,
+    server: Address = "",
     name: Annotated[str, typer.Option(help="What the host will be called. [default: its host name]")] = "",
     ttl: Annotated[str, typer.Option(metavar="TIME", help="For how long the token is good: 30m, 2h, 7d.")] = "30m",
 ) -> None:
@@ -37,14 +32,14 @@ def create(
     from virtscope.cli import times
     from virtscope.cli.source import Server
 
-    made = Server(server).request("POST", "enrolment-tokens", {"name": name or None, "ttl": times.span(ttl)})
+    made = Server(server).send("POST", "enrolment-tokens", {"name": name or None, "ttl": times.span(ttl)})
     sys.stdout.write(f"{made['command']}\n")
     if sys.stderr.isatty():
         sys.stderr.write(f"Good for one host, until {times.shown(made['expires'])}. Token {made['id']}.\n")
 
 
 @tokens.command("list")
-def list_tokens(server: Address = _HERE, output: Output = Format.TABLE) -> None:
+def list_tokens(server: Address = "", output: Output = Format.TABLE) -> None:
     """Tokens: open, used, expired or withdrawn; never their secrets."""
     from virtscope.cli import columns
     from virtscope.cli import output as out
@@ -54,15 +49,15 @@ def list_tokens(server: Address = _HERE, output: Output = Format.TABLE) -> None:
 
 
 @tokens.command("withdraw")
-def withdraw(token: Annotated[str, typer.Argument(help="The token's id.")], server: Address = _HERE) -> None:
+def withdraw(token: Annotated[str, typer.Argument(help="The token's id.")], server: Address = "") -> None:
     """Make a token useless."""
     from virtscope.cli.source import Server
 
-    Server(server).request("DELETE", f"enrolment-tokens/{quote(token, safe='')}")
+    Server(server).send("DELETE", f"enrolment-tokens/{quote(token, safe='')}")
 
 
 @agents.command("list")
-def list_agents(server: Address = _HERE, output: Output = Format.TABLE) -> None:
+def list_agents(server: Address = "", output: Output = Format.TABLE) -> None:
     """Agents: state, lag, backlog, clock, what they had to drop, version, certificate."""
     from virtscope.cli import columns
     from virtscope.cli import output as out
@@ -72,19 +67,19 @@ def list_agents(server: Address = _HERE, output: Output = Format.TABLE) -> None:
 
 
 @agents.command("revoke")
-def revoke(agent: Agent, server: Address = _HERE) -> None:
+def revoke(agent: Agent, server: Address = "") -> None:
     """Let an agent in no more, from its next request on."""
     from virtscope.cli.source import Server
 
-    Server(server).request("DELETE", f"agents/{quote(agent, safe='')}")
+    Server(server).send("DELETE", f"agents/{quote(agent, safe='')}")
 
 
 @agents.command("rename")
-def rename(agent: Agent, name: Annotated[str, typer.Argument(help="The new name.")], server: Address = _HERE) -> None:
+def rename(agent: Agent, name: Annotated[str, typer.Argument(help="The new name.")], server: Address = "") -> None:
     """Call an agent something else."""
     from virtscope.cli.source import Server
 
-    Server(server).request("PATCH", f"agents/{quote(agent, safe='')}", {"name": name})
+    Server(server).send("PATCH", f"agents/{quote(agent, safe='')}", {"name": name})
 
 
 def enrol(

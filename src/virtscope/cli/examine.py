@@ -59,8 +59,9 @@ def examine(uris: list[str], server: str, data: Path) -> Iterator[Finding]:
     yield _extra("server", ("duckdb", "fastapi", "pyarrow", "uvicorn"))
     yield _folder(data)
     try:
-        info = Server(server).get("info")
-        yield Finding("server", True, f"virtscope {info['version']} answers at {server}")
+        asked = Server(server)
+        info = asked.get("info")
+        yield Finding("server", True, f"virtscope {info['version']} answers at {asked.address}")
     except VirtscopeError as error:
         yield Finding("server", None, str(error), "Only needed for commands without --connect: 'virtscope up'.")
 

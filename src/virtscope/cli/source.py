@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 from urllib.parse import quote, urlencode
 
 import urllib3
 
-from virtscope.errors import Ambiguous, BadInput, NotFound, ServerError, VirtscopeError
+from virtscope.cli import credentials
+from virtscope.cli.connection import UNIX, connection, default_address, refuse_open
+from virtscope.cli.credentials import Credential
+from virtscope.errors import Ambiguous, BadInput, NotAllowed, NotFound, NotSignedIn, ServerError, VirtscopeError
 
 Item: TypeAlias = dict[str, Any]
 """A host, domain, disk or interface, as the API answers it."""
@@ -63,16 +66,27 @@ class Source(Protocol):
 class Server:
     """A virtscope server's API."""
 
-    def __init__(self, address: str) -> None:
-        """Take the server's address, as ``http://127.0.0.1:8420``.
+    def __init__(self, address: str = "", credential: Credential | None = None) -> None:
+        """Take the server's address: ``https://…``, ``http://127.0.0.1:8420``, ``unix:/…``; without one this machine's.
+
+        It is shown the credential given, or else the one that is kept for it.
 
         Raises:
-            BadInput: that is no address of a server.
+            BadInput: that is no address of a server, or a file cannot be read.
+            ServerError: a secret would be sent where others can read it.
         """
-        self._address = address.rstrip("/")
-        if not self._address.startswith(("http://", "https://")):
-            raise BadInput(f"{address!r} is no server's address", "Example: --server http://127.0.0.1:8420")
-        self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=3, read=30), retries=False)
+        wanted = address or default_address()
+        shown = credential or credentials.of(wanted.rstrip("/"))
+        self._reached = connection(wanted, shown.ca)
+        self._headers: dict[str, str] = {}
+        if shown.token and not wanted.startswith(UNIX):
+            refuse_open(self._reached)
+            self._headers["Authorization"] = f"Bearer {shown.token}"
+
+    @property
+    def address(self) -> str:
+        """As people write it."""
+        return self._reached.address
 
     def items(self, kind: Kind) -> list[Item]:
         """Everything of a kind."""
@@ -116,9 +130,15 @@ class Server:
         """
         wanted = matcher(self, which)
         try:
-            answer = self._pool.request(
-                "GET", f"{self._address}/api/v1/live", preload_content=False, timeout=urllib3.Timeout(3, read=60)
+            answer = self._reached.pool.request(
+                "GET",
+                f"{self._reached.base}/api/v1/live",
+                headers=self._headers,
+                preload_content=False,
+                timeout=urllib3.Timeout(3, read=60),
             )
+            if answer.status != 200:
+                raise self._refused(answer.status, json.loads(answer.read()))
             kind = ""
             for line in _lines(answer):
                 name, _, value = line.partition(": ")
@@ -128,7 +148,7 @@ class Server:
                     yield item
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             raise self._unreachable(error) from None
-        raise ServerError(f"the server at {self._address} has ended the stream", "Ask again when it runs.")
+        raise ServerError(f"the server at {self.address} has ended the stream", "Ask again when it runs.")
 
     def get(self, path: str, parameters: Iterable[tuple[str, str]] = ()) -> Any:
         """The JSON answer of a path below ``/api/v1``.
@@ -138,27 +158,38 @@ class Server:
             NotFound: it knows no such object.
         """
         query = urlencode(list(parameters))
-        return self.request("GET", f"{path}{'?' if query else ''}{query}")
+        return self.send("GET", f"{path}{'?' if query else ''}{query}")
 
-    def request(self, method: str, path: str, body: Item | None = None) -> Any:
-        """The JSON answer to a request below ``/api/v1``; None where the answer is empty.
+    def send(self, method: str, path: str, body: object = None, **headers: str) -> Any:
+        """The JSON answer to a request below ``/api/v1``; None where there is none. Raises as ``get`` does."""
+        return self.ask(method, path, body, **headers)[0]
 
-        Raises:
-            ServerError: the server cannot be reached, or fails.
-            NotFound: it knows no such object.
-            Ambiguous: it knows several.
-            BadInput: the request makes no sense to it.
-        """
+    def ask(self, method: str, path: str, body: object = None, **headers: str) -> tuple[Any, Mapping[str, str]]:
+        """The same with the headers of the answer."""
+        sent = {**self._headers, **headers} | ({} if body is None else {"Content-Type": "application/json"})
+        data = None if body is None else json.dumps(body).encode()
         try:
-            answer = self._pool.request(method, f"{self._address}/api/v1/{path}", json=body)
-            found = json.loads(answer.data) if answer.data else None
+            answer = self._reached.pool.request(
+                method, f"{self._reached.base}/api/v1/{path}", body=data, headers=sent, redirect=False
+            )
+            told = json.loads(answer.data) if answer.data else {}
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             raise self._unreachable(error) from None
-        if answer.status in (200, 201, 204):
-            return found
-        problem = found if isinstance(found, dict) else {}
-        kind: type[VirtscopeError] = {404: NotFound, 409: Ambiguous, 422: BadInput}.get(answer.status, ServerError)
-        raise kind(str(problem.get("detail", f"status {answer.status}")), str(problem.get("hint", "")))
+        if 200 <= answer.status < 300:
+            return told or None, answer.headers
+        raise self._refused(answer.status, told)
+
+    def _refused(self, status: int, told: Item) -> VirtscopeError:
+        detail, hint = str(told.get("detail", f"status {status}")), str(told.get("hint", ""))
+        if status == 401:
+            return NotSignedIn(f"{self.address}: {detail}", f"virtscope login --server {self.address}")
+        kinds: dict[int, type[VirtscopeError]] = {
+            403: NotAllowed,
+            404: NotFound,
+            409: Ambiguous,
+            422: BadInput,
+        }
+        return kinds.get(status, ServerError)(detail, hint)
 
     def _item(self, path: str, parameters: Iterable[tuple[str, str]] = ()) -> Item:
         found: Item = self.get(path, parameters)
@@ -166,7 +197,7 @@ class Server:
 
     def _unreachable(self, error: Exception) -> ServerError:
         return ServerError(
-            f"no virtscope server answers at {self._address} ({_reason(error)})",
+            f"no virtscope server answers at {self.address} ({_reason(error)})",
             "Start one with 'virtscope up', name another with --server URL,\n"
             "or ask a hypervisor directly with --connect qemu:///system.",
         )

@@ -11,8 +11,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from virtscope import __version__
 from virtscope.server import api, page, problems
-from virtscope.server.access import access as people
-from virtscope.server.access import oidc_routes, routes
+from virtscope.server.access import guard, oidc_routes, routes
 from virtscope.server.access.access import Access
 from virtscope.server.enrolment import api as agents
 from virtscope.server.enrolment.api import Enrolment
@@ -40,7 +39,7 @@ def application(services: Services, access: Access, enrolment: Enrolment | None 
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=3)
     problems.install(app)
     page.install(app)
-    people.install(app, access)
+    guard.install(app, access)
     return app
 
 

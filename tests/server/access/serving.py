@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
@@ -57,10 +58,17 @@ class Client:
     def __post_init__(self) -> None:
         self._pool = urllib3.PoolManager(retries=False, ca_certs=self.ca)
 
-    def __call__(
-        self, method: str, path: str, body: object = None, stream: bool = False, **headers: str
-    ) -> urllib3.BaseHTTPResponse:
+    def __call__(self, method: str, path: str, body: object = None, **headers: str) -> urllib3.BaseHTTPResponse:
         """The answer to a request, whatever it is. Like a browser's page, it names its site."""
+        return self._ask(method, path, body, headers, whole=True)
+
+    def stream(self, path: str) -> urllib3.BaseHTTPResponse:
+        """An answer that goes on and on."""
+        return self._ask("GET", path, None, {}, whole=False)
+
+    def _ask(
+        self, method: str, path: str, body: object, headers: Mapping[str, str], *, whole: bool
+    ) -> urllib3.BaseHTTPResponse:
         sent = {"Origin": self.address, "Sec-Fetch-Site": "same-origin"} | self.headers
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         if self.cookies:
@@ -74,7 +82,7 @@ class Client:
             body=data,
             headers={name: value for name, value in sent.items() if value},
             redirect=False,
-            preload_content=not stream,
+            preload_content=whole,
         )
         for line in answer.headers.getlist("set-cookie"):
             for name, morsel in SimpleCookie(line).items():
@@ -169,19 +177,24 @@ def serving(
             keep_days=14,
             board=board,
         )
-        config = uvicorn.Config(application(services, access), log_config=None, proxy_headers=False, **options)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener, own]})
+        app = application(services, access)
+        by_port = uvicorn.Server(uvicorn.Config(app, log_config=None, proxy_headers=False, **options))
+        by_socket = uvicorn.Server(uvicorn.Config(app, log_config=None, proxy_headers=False, lifespan="off"))
+
+        async def serve() -> None:
+            await asyncio.gather(by_port.serve([listener]), by_socket.serve([own]))
+
+        thread = threading.Thread(target=asyncio.run, args=[serve()])
         thread.start()
         served = Served(address, access, services, folder, ca, str(folder / "server.sock"))
         try:
-            until(lambda: server.started, "the server")
+            until(lambda: by_port.started and by_socket.started, "the server")
             yield served
         finally:
             services.live.close()
             for client in served.clients:
                 client.clear()
-            server.should_exit = True
+            by_port.should_exit = by_socket.should_exit = True
             thread.join()
             access.close()
             registry.close()

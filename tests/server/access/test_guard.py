@@ -75,7 +75,7 @@ def test_the_live_stream_is_for_our_own_page(running: str, request: pytest.Fixtu
     evil = {"Origin": "https://evil.example", "Sec_Fetch_Site": ""}
     assert client("GET", "/api/v1/live", **evil).status == 403
     assert client("GET", "/api/v1/live", Sec_Fetch_Site="cross-site").status == 403
-    ours = client("GET", "/api/v1/live", stream=True)
+    ours = client.stream("/api/v1/live")
     assert ours.status == 200
     ours.close()
 

@@ -275,5 +275,5 @@ def test_a_default_role_and_every_project() -> None:
     )
     assert identity({"sub": "x"}, settings).projects == frozenset()
     assert identity({"sub": "x", "groups": ["one", "all"]}, settings).projects is None
-    assert identity({"sub": "x", "groups": "one"}, settings).projects == {"a"}
+    assert identity({"sub": "x", "groups": "one"}, settings).projects == frozenset({"a"})
     assert identity({"sub": "x", "groups": ["one", "admins"]}, settings).projects is None

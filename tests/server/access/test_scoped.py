@@ -134,7 +134,7 @@ def test_the_live_stream_tells_only_of_his_own(served: Served, viewer: Client) -
         answers.EventAnswer(2.0, "h1", "kvm1", None, None, "host down", "canary"),
         answers.EventAnswer(3.0, "h1", "kvm1", MINE, "web", "stopped", ""),
     ]
-    stream = viewer("GET", "/api/v1/live", stream=True)
+    stream = viewer.stream("/api/v1/live")
     parts = stream.stream(amt=None)
     received = next(parts)
     served.services.live.tell(4.0, 5, events)  # type: ignore[attr-defined]

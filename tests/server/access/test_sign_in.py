@@ -131,7 +131,7 @@ def test_whoever_is_changed_has_to_sign_in_again(served: Served, change: dict[st
 
 def test_a_live_stream_ends_with_its_session(served: Served) -> None:
     user = served.user("vera")
-    stream = user("GET", "/api/v1/live", stream=True)
+    stream = user.stream("/api/v1/live")
     parts = stream.stream(amt=None)
     assert b"retry" in next(parts)
     user("DELETE", "/api/v1/session")

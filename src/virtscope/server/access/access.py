@@ -7,13 +7,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from virtscope.errors import NotAllowed, NotSignedIn
 from virtscope.server.access.api_tokens import ApiTokens
 from virtscope.server.access.bootstrap import Bootstrap
-from virtscope.server.access.guard import Guard
 from virtscope.server.access.oidc import Provider
 from virtscope.server.access.passwords import Passwords
 from virtscope.server.access.registry import Registry
@@ -97,15 +95,3 @@ class Access:
     def close(self) -> None:
         """End its thread."""
         self._passwords.close()
-
-
-def install(app: FastAPI, access: Access, elsewhere: tuple[str, ...] = ()) -> None:
-    """Guard an application. To be called after all other middleware is added: this is to be the outermost.
-
-    Args:
-        app: the application.
-        access: who may come in.
-        elsewhere: beginnings of paths that are not guarded, because they ask for another proof, as agents' do.
-    """
-    app.state.access = access
-    app.add_middleware(Guard, access=access, elsewhere=elsewhere)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import logging
 from http.cookies import CookieError, SimpleCookie
-from typing import TYPE_CHECKING
 
+from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from virtscope.server.access import origin, policy
+from virtscope.server.access.access import Access
 from virtscope.server.access.who import EVERYBODY, OWNER, Who
 from virtscope.server.problems import problem
-
-if TYPE_CHECKING:
-    from virtscope.server.access.access import Access
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +124,18 @@ class Guard:
             await send(message)
 
         return guarded
+
+
+def install(app: FastAPI, access: Access, elsewhere: tuple[str, ...] = ()) -> None:
+    """Guard an application. To be called after all other middleware is added: this is to be the outermost.
+
+    Args:
+        app: the application.
+        access: who may come in.
+        elsewhere: beginnings of paths that are not guarded, because they ask for another proof, as agents' do.
+    """
+    app.state.access = access
+    app.add_middleware(Guard, access=access, elsewhere=elsewhere)
 
 
 class _NoLongerKnown(Exception):
