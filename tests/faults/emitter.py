@@ -80,10 +80,12 @@ class Emitting:
 
     def state(self) -> dict[str, object]:
         """How it fares."""
+        spooled = self.delivery._spool._sequence
         spool, progress = self.delivery.state, self.delivery.progress
         return {
             "host": self._host,
-            "waiting": spool.waiting + (0 if self.is_spooled() else 1),
+            "emitted": self._put,
+            "waiting": spool.waiting + self._put - spooled,
             "size": spool.size,
             "dropped": spool.dropped,
             "refused": spool.refused,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import queue
+import random
 import re
 import selectors
 import signal
@@ -12,7 +14,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from tests.faults.witness import Balance, balance
 from tests.running import PATIENCE, until
 from virtscope.agent.enrolment.enrol import enrol
 from virtscope.agent.enrolment.identity import FILE
+
+log = logging.getLogger(__name__)
 
 FULL = os.environ.get("VIRTSCOPE_FAULTS") == "full"
 """Whether the long form was asked for: ``./dev test faults``."""
@@ -54,6 +57,7 @@ class Process:
             text=True,
             env=environment,
         )
+        self.pid = self.popen.pid
         self.said: list[str] = []
         self._reading = threading.Thread(target=self._read, daemon=True)
         self._reading.start()
@@ -67,11 +71,11 @@ class Process:
         """A signal."""
         self.popen.send_signal(number)
 
-    def end(self, number: int = signal.SIGTERM) -> int:
-        """Signal it, wait for its end, and its exit status."""
+    def end(self, number: int = signal.SIGTERM, within: float = PATIENCE) -> int:
+        """Signal it, wait for its end (s), and its exit status."""
         if self.popen.poll() is None:
             self.popen.send_signal(number)
-        status = self.popen.wait(PATIENCE)
+        status = self.popen.wait(within)
         self._reading.join()
         for stream in (self.popen.stdin, self.popen.stdout, self.popen.stderr):
             assert stream is not None
@@ -81,18 +85,18 @@ class Process:
 
     def memory(self, what: str = "VmRSS") -> int:
         """Bytes of ``VmRSS``, or at its most ``VmHWM``."""
-        status = Path(f"/proc/{self.popen.pid}/status").read_text()
+        status = Path(f"/proc/{self.pid}/status").read_text()
         found = re.search(rf"^{what}:\s+(\d+) kB", status, re.MULTILINE)
         assert found, status
         return int(found[1]) * 1024
 
     def descriptors(self) -> int:
         """How many it has open."""
-        return len(list(Path(f"/proc/{self.popen.pid}/fd").iterdir()))
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
 
     def threads(self) -> int:
         """How many it has."""
-        return len(list(Path(f"/proc/{self.popen.pid}/task").iterdir()))
+        return len(list(Path(f"/proc/{self.pid}/task").iterdir()))
 
     def _read(self) -> None:
         assert self.popen.stderr is not None
@@ -105,6 +109,7 @@ class Server(Process):
     def __init__(self, data: Path, port: int, *arguments: str) -> None:
         listens = ("--listen", "127.0.0.1:0", "--agents-listen", f"127.0.0.1:{port}")
         super().__init__("virtscope", "server", *listens, "--data", str(data), *arguments)
+        self.data, self.port = data, port
         self.agents_url = f"https://127.0.0.1:{port}"
         self._pool = urllib3.PoolManager(retries=False)
         self.url = until(self._address, "the server").rstrip("/")
@@ -130,10 +135,10 @@ class Server(Process):
         assert answer.status == 201, answer.data
         return str(answer.json()["token"])
 
-    def end(self, number: int = signal.SIGTERM) -> int:
+    def end(self, number: int = signal.SIGTERM, within: float = PATIENCE) -> int:
         """End it."""
         self._pool.clear()
-        return super().end(number)
+        return super().end(number, within)
 
 
 class Emitter(Process):
@@ -165,6 +170,14 @@ class Emitter(Process):
         """Wait until everything is stored, as far as the agents know."""
         until(lambda: all(not one["waiting"] for one in self.agents()), "every batch's receipt", patience)
 
+    def delivered_more(self, count: int) -> None:
+        """Wait until each agent has so many good answers more than now."""
+        wanted = [one["delivered"] + count for one in self.agents()]
+        until(
+            lambda: all(one["delivered"] >= least for one, least in zip(self.agents(), wanted, strict=True)),
+            f"{count} good answers more",
+        )
+
     def _listen(self) -> None:
         assert self.popen.stdout is not None
         with suppress(ValueError):  # it was closed
@@ -181,19 +194,27 @@ class Emitter(Process):
 class Rig:
     """A folder with a server's data and the agents' states, and what runs on them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.data, self.state = folder / "data", folder / "agents"
+    def __init__(self, folder: Path, standing: Server | None = None) -> None:
+        """Begin; with a server that stands there for many tests, and is not to be ended."""
+        self.data = standing.data if standing else folder / "data"
+        self.port = standing.port if standing else free_port()
+        self.state = folder / "agents"
         self.state.mkdir()
-        self.port = free_port()
+        self._standing = standing
         self._running: list[Process] = []
 
     def server(self, *arguments: str) -> Server:
         """Start the server, at its port."""
-        return self._started(Server(self.data, self.port, *arguments))
+        assert not self._standing
+        server = Server(self.data, self.port, *arguments)
+        self._running.append(server)
+        return server
 
     def emitter(self, *arguments: str) -> Emitter:
         """Start the agents."""
-        return self._started(Emitter(self.state, *arguments))
+        emitter = Emitter(self.state, *arguments)
+        self._running.append(emitter)
+        return emitter
 
     def enrol(self, server: Server, count: int) -> None:
         """Enrol so many agents."""
@@ -204,7 +225,7 @@ class Rig:
 
     def both(self, agents: int, *arguments: str) -> tuple[Server, Emitter]:
         """A server, and so many agents that are enrolled there."""
-        server = self.server()
+        server = self._standing or self.server()
         self.enrol(server, agents)
         return server, self.emitter(*arguments)
 
@@ -230,13 +251,7 @@ class Rig:
                     one.send(signal.SIGCONT)
             one.end(signal.SIGKILL)
 
-    def _started(self, process: Any) -> Any:
-        self._running.append(process)
-        return process
 
-
-def wait(seconds: float, ended: Callable[[], bool] = lambda: False) -> None:
-    """A random moment later, or when something has ended: what a fault waits for, never what a test does."""
-    pause = selectors.DefaultSelector()
-    if not ended():
-        pause.select(seconds)
+def a_moment(most: float) -> None:
+    """Let a random time pass (s at most): a fault comes when it likes."""
+    selectors.DefaultSelector().select(random.uniform(0, most))

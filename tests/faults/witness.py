@@ -58,8 +58,9 @@ def emitted(folder: Path) -> Counter[Name]:
 def stored(data: Path) -> dict[Name, tuple[int, int]]:
     """How many rows of domains each stored sample has, and of how many different ones. The server need not run."""
     with tempfile.TemporaryDirectory() as scratch:
-        for path in data.glob("hot.duckdb*"):
-            if path.is_file():
+        # The log last: what it holds beyond the file it is read into is whole, or a torn end that is left out.
+        for path in (data / "hot.duckdb", data / "hot.duckdb.wal"):
+            if path.exists():
                 shutil.copy(path, scratch)
         with duckdb.connect(str(Path(scratch) / "hot.duckdb")) as connection:
             connection.execute("SET TimeZone = 'UTC'")
@@ -73,8 +74,10 @@ def stored(data: Path) -> dict[Name, tuple[int, int]]:
 
 
 def balance(folder: Path, data: Path) -> Balance:
-    """An emitter's ledger against a server's data folder."""
-    wanted, found = emitted(folder), stored(data)
+    """An emitter's ledger against what a server's data folder has of the same hosts."""
+    wanted = emitted(folder)
+    hosts = {host for host, _ in wanted}
+    found = {name: rows for name, rows in stored(data).items() if name[0] in hosts}
     return Balance(
         emitted=len(wanted),
         stored=len(found),

@@ -235,7 +235,7 @@ class _Server:
             intake.forget(agent)
 
         intake = self._intake = Intake(
-            self._ingest, self._records, self._fleet, self._database.id, identify, settings.ingest_bytes
+            self._ingest, self._records, self._fleet, lambda: self._database.id, identify, settings.ingest_bytes
         )
         app = agents_application(agents, [Route(PATH, intake.receive, methods=["POST"])])
         port = listener.getsockname()[1]

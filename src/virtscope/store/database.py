@@ -6,7 +6,7 @@ import logging
 import shutil
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -63,7 +63,9 @@ class Database:
         """
         self.folder = folder
         self._path = folder / "hot.duckdb"
-        self._writing = threading.Lock()
+        self._writing = threading.RLock()
+        self._is_open = False
+        self._listeners: list[Callable[[], None]] = []
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -75,6 +77,15 @@ class Database:
         """Which store this is: one that had to begin anew is another one."""
         self.require_space()
         self._connection = self._open()
+        self._is_open = True
+
+    def on_reopened(self, listener: Callable[[], None]) -> None:
+        """Have it called, in the writing thread, when the file had to be opened anew.
+
+        What is in it then may be more than was known (a commit that failed behind the point where it was durable), or
+        less (the file was damaged, and is another one now).
+        """
+        self._listeners.append(listener)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection for one reader thread, on the same database; close it after use."""
@@ -89,6 +100,8 @@ class Database:
                 with the data themselves stays DuckDB's error.
         """
         with self._writing:
+            if not self._is_open:
+                self._reopen()
             self.require_space()
             cursor = self._connection.cursor()
             try:
@@ -208,6 +221,22 @@ class Database:
             if column.name not in have:
                 connection.execute(f'ALTER TABLE {scope.value} ADD COLUMN "{column.name}" {column.type}')
 
+    def _reopen(self) -> None:
+        """Open the file anew, and tell everybody.
+
+        Raises:
+            StoreError: not now; the next to write tries again.
+        """
+        self._connection.close()
+        self._connection = self._open()
+        self._is_open = True
+        try:
+            for listener in self._listeners:
+                listener()
+        except BaseException:
+            self._is_open = False
+            raise
+
     def _unusable(self, error: duckdb.Error) -> StoreError:
         text = str(error)
         if "lock" in text and "PID" in text:
@@ -226,6 +255,7 @@ class Database:
         try:
             cursor.rollback()
         except duckdb.Error:
-            self._connection.close()
-            self._connection = self._open()
+            log.warning("%s must be opened anew: %s", self._path, str(error).splitlines()[0])
+            self._is_open = False
+            self._reopen()
         return StoreError(f"could not write to {self._path}: {str(error).splitlines()[0]}", "Is the disk full?")
