@@ -156,6 +156,7 @@ def main() -> int:
     shipper.FIRST_BACKOFF = min(shipper.FIRST_BACKOFF, options.pause)
     shipper.LONGEST_BACKOFF = shipper.HELD_SECONDS = shipper.KEEP_ALIVE_SECONDS = options.pause
     transport.ANSWER_SECONDS = options.answer
+    transport.CONNECT_SECONDS = min(transport.CONNECT_SECONDS, options.answer)
     ledger = os.open(options.folder / "ledger", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     agents = [Emitting(path.parent, options, ledger) for path in sorted(options.folder.glob(f"*/{identity.FILE}"))]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

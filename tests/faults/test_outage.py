@@ -6,12 +6,14 @@ import logging
 import signal
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from tests.faults.proxy import Proxy
-from tests.faults.rig import Rig, sized
+from tests.faults.rig import Rig, Server, sized
 from tests.running import until
+from virtscope.agent.enrolment import identity
 from virtscope.sample import now_ms
 
 log = logging.getLogger(__name__)
@@ -105,32 +107,29 @@ def test_a_name_that_nobody_knows(shared_rig: Rig) -> None:
     assert found.emitted > 20
 
 
-def test_a_certificate_that_has_expired(rig: Rig) -> None:
+def test_a_certificate_that_has_expired(shared_rig: Rig, standing: Server) -> None:
     """The agent is refused in words, keeps everything, says so, and delivers it once it is let in again."""
-    server, agents = rig.both(1)
-    agents.emit(3, now_ms() - 60_000)
-    agents.delivered()
-    server.end()
-    registry = rig.data / "access.sqlite"
-    with sqlite3.connect(registry) as connection:
-        connection.execute("UPDATE agent_certificates SET expires = expires - 1e9")
-    connection.close()
-    server = rig.server()
+    shared_rig.enrol(standing, 1)
+    agent = identity.load(shared_rig.state / "agent000").agent
+    moved(standing, agent, -1e9)
+    agents = shared_rig.emitter()
     agents.tell("run 0.05")
     until(lambda: "has expired" in (agents.agents()[0]["problem"] or ""), "the problem")
-    rig.emitted_more(20)
-    server.end()
-    assert "has expired" in server.text
-    with sqlite3.connect(registry) as connection:
-        connection.execute("UPDATE agent_certificates SET expires = expires + 1e9")
-    connection.close()
-    server = rig.server()
+    shared_rig.emitted_more(20)
+    assert "has expired" in standing.text
+    moved(standing, agent, 1e9)
     agents.delivered_more(1)
     agents.tell("pause")
     agents.delivered()
-    server.end()
-    found = rig.balance()
+    found = shared_rig.balance()
     assert found.is_even, found
+
+
+def moved(server: Server, agent: str, seconds: float) -> None:
+    """Have an agent's certificate expire so much later, in the server's registry."""
+    registry = sqlite3.connect(server.data / "access.sqlite")
+    with closing(registry), registry:
+        registry.execute("UPDATE agent_certificates SET expires = expires + ? WHERE agent = ?", (seconds, agent))
 
 
 def test_both_are_told_to_end_under_load(rig: Rig) -> None:

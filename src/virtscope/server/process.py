@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TypeAlias
 
 import duckdb
@@ -94,19 +94,24 @@ def _opened(settings: ServerSettings) -> Iterator[tuple[Database, Records, Duckd
     database = Database(settings.data)
     try:
         try:
-            records = Records(database)
-            store = DuckdbStore(database, records)
+            records, store = _read(database)
         except duckdb.Error as error:
             if not is_damage(error):
                 raise
-            database.close()
+            with suppress(duckdb.Error):
+                database.close()
             database.put_away(str(error).splitlines()[0])
             database = Database(settings.data)
-            records = Records(database)
-            store = DuckdbStore(database, records)
+            records, store = _read(database)
         yield database, records, store
     finally:
         database.close()
+
+
+def _read(database: Database) -> tuple[Records, DuckdbStore]:
+    database.read_through()
+    records = Records(database)
+    return records, DuckdbStore(database, records)
 
 
 class _Server:

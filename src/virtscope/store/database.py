@@ -72,7 +72,7 @@ class Database:
             raise StoreError(
                 f"cannot make the data folder {folder}: {error.strerror}", "Choose another with --data."
             ) from None
-        self.is_new = not self._path.exists()
+        self.is_new = not (self._path.exists() and self._path.stat().st_size)
         self.id = ""
         """Which store this is: one that had to begin anew is another one."""
         self.require_space()
@@ -125,6 +125,20 @@ class Database:
                 f"{FREE_SPACE_FLOOR // 1024 // 1024} MiB must stay so",
                 "Make room there, or choose another folder with --data.",
             )
+
+    def read_through(self) -> None:
+        """Read all of it once, so that damage is found at the start and not by whoever asks for it later.
+
+        Raises:
+            duckdb.Error: something cannot be read.
+        """
+        cursor = self.cursor()
+        try:
+            tables = cursor.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+            for (table,) in tables:
+                cursor.execute(f'SELECT bit_xor(hash(COLUMNS(*))) FROM "{table}"').fetchall()
+        finally:
+            cursor.close()
 
     def close(self) -> None:
         """Write everything into the file and close it."""
