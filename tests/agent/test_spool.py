@@ -91,6 +91,22 @@ def test_what_is_stored_goes_after_the_replay_window(tmp_path: Path) -> None:
     spool.close()
 
 
+def test_an_old_backlog_has_its_replay_window_from_when_it_is_stored(tmp_path: Path) -> None:
+    now = [10**9]
+    spool = Spool(tmp_path, Limits(size=80_000, sync_seconds=0, replay_seconds=60), clock=lambda: now[0])
+    fill(spool, 200, at=now[0] - 10**7)
+    before = len(files(tmp_path))
+    spool.settle(spool.epoch, Ranges([(1, 200)]))
+    assert len(files(tmp_path)) == before
+    spool.settle(spool.epoch, Ranges([(1, 150)]))  # the server has lost its newest minutes
+    assert sequences(spool) == list(range(151, 201))
+    spool.settle(spool.epoch, Ranges([(1, 200)]))
+    now[0] += 61_000
+    spool.settle(spool.epoch, Ranges([(1, 200)]))
+    assert len(files(tmp_path)) == 1
+    spool.close()
+
+
 def test_a_full_spool_drops_the_oldest_and_says_so(tmp_path: Path) -> None:
     limit = 100_000
     spool = Spool(tmp_path, Limits(size=limit, sync_seconds=0))
@@ -178,12 +194,14 @@ def test_a_damaged_file_is_put_away_when_it_is_read_out(tmp_path: Path) -> None:
     spool.close()
     (path,) = files(tmp_path)
     path.write_bytes(path.read_bytes().replace(b"\2" * 100, b"\7" * 100))
-    now = 10**9
-    again = Spool(tmp_path, Limits(replay_seconds=1), clock=lambda: now)
+    now = [10**9]
+    again = Spool(tmp_path, Limits(replay_seconds=1), clock=lambda: now[0])
     assert sequences(again) == [1, 2, 4, 5]
     assert again.state().damaged == 1
     again.settle(spool.epoch, Ranges([(1, 2), (4, 5)]))
     assert [loss.first for loss in again.losses()] == [3]
+    now[0] += 2_000
+    again.settle(spool.epoch, Ranges([(1, 2), (4, 5)]))
     assert [kept.name for kept in (tmp_path / "quarantine").iterdir()] == [path.name]
     again.close()
 

@@ -50,7 +50,7 @@ def test_a_batch_that_cannot_be_stored_costs_only_itself(open_store: Opened) -> 
     running = Ingest(open_store.store, heard, lambda _now: None)
     running.put(tick(1))
     # No UTF-8 holds half of a pair.
-    running.put(batch(2, sample("h", now_ms(), {}), events=(Event(1, "h", None, "\ud800"),), agent="sick"))
+    running.put(batch(2, sample("h", now_ms(), {}), events=(Event(now_ms(), "h", None, "\ud800"),), agent="sick"))
     running.put(tick(3))
     until(lambda: set(heard.sequences) == {1, 3}, "the healthy batches")
     running.put(tick(4))

@@ -59,6 +59,8 @@ class Segment:
     until: int = 0
     """When its first and its last record were made, Unix ms."""
     damaged: bool = False
+    settled: int = 0
+    """When the server was first known to have all of it, Unix ms; 0: not yet."""
 
     def note(self, record: Record) -> None:
         """Take note of a record that the file holds."""

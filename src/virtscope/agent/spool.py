@@ -57,7 +57,7 @@ class Limits:
     """Bytes on the disk; a segment more for a moment."""
     sync_seconds: float = 5.0
     replay_seconds: float = 900.0
-    """How long a record stays after it was made, once it is stored."""
+    """How long a record stays after it was made and stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,8 +370,12 @@ class Spool:
         """Let go of what is stored and old enough, and of the oldest where there is too much."""
         before = self._clock() - int(self._limits.replay_seconds * 1000)
         current = self._writer.segment if self._writer else None
-        for one in [one for one in self._segments if one is not current and one.until < before]:
-            if not self._missing(one):
+        for one in [one for one in self._segments if one is not current]:
+            if self._missing(one):
+                one.settled = 0
+                continue
+            one.settled = one.settled or self._clock()
+            if max(one.until, one.settled) < before:
                 self._retire(one)
         while self._size() > self._limits.size:
             closed = [one for one in self._segments if one is not current]

@@ -31,6 +31,8 @@ ROUND_SECONDS = 900.0
 """How long one round of the writing thread may take, its wait and an hour's archiving with it, before it is hung."""
 FUTURE_MS = 600_000
 """Samples further ahead of our clock than this are refused: they would be the newest for ever."""
+EARLIEST_MS = 946_684_800_000
+"""Samples from before the year 2000 are refused, too: so says a clock that was never set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class Ingest:
         self._stopping = False
         self._count = Count()
         self._problem: str | None = None
+        self._ailment: str | None = None
         self._maintained = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
         self._thread.start()
@@ -96,6 +99,11 @@ class Ingest:
     def problem(self) -> str | None:
         """Why nothing can be stored at the moment; None where all is well."""
         return self._problem
+
+    @property
+    def ailment(self) -> str | None:
+        """Why hours cannot be archived or forgotten at the moment, though all is stored; None where all is well."""
+        return self._ailment
 
     @property
     def dropped(self) -> int:
@@ -188,7 +196,10 @@ class Ingest:
             batches=self._count.batches + len(new),
             seconds=self._count.seconds + time.monotonic() - began,
         )
-        self._committed(Committed(self._count.commits, now_ms(), new))
+        try:
+            self._committed(Committed(self._count.commits, now_ms(), new))
+        except Exception:
+            log.exception("BUG: what is stored could not be shown")  # and must not keep others from being stored
         for one in waiting:
             if one.done is not None:
                 one.done(None)
@@ -219,8 +230,14 @@ class Ingest:
         self._maintained = time.monotonic()
         try:
             self._maintain(now_ms())
+            self._ailment = None
         except StoreError as error:
             log.warning("%s %s", error, error.hint)
+            self._ailment = str(error)
+        except Exception as error:
+            # A full disk, a damaged page: hours stay where they are, and storing goes on.
+            log.exception("the store's upkeep failed")
+            self._ailment = f"the store's upkeep failed: {str(error).partition(chr(10))[0]}"
 
 
 NOT_STORABLE = "it cannot be stored"
@@ -228,9 +245,13 @@ NOT_STORABLE = "it cannot be stored"
 
 
 def _believable(batch: Batch) -> Batch:
-    """A batch without samples of the far future."""
-    latest = now_ms() + FUTURE_MS
-    if all(sample.at <= latest for sample in batch.samples):
+    """A batch without samples of the far future or of long ago; what else it says is said now, at the latest."""
+    now = now_ms()
+    latest = now + FUTURE_MS
+    samples = tuple(sample for sample in batch.samples if EARLIEST_MS <= sample.at <= latest)
+    events = tuple(event for event in batch.events if EARLIEST_MS <= event.at <= latest)
+    if len(samples) < len(batch.samples) or len(events) < len(batch.events):
+        log.warning("%s: samples or events of the future or of long ago are refused; is its clock right?", batch.agent)
+    elif EARLIEST_MS <= batch.at <= latest:
         return batch
-    log.warning("%s: samples of the future are refused; is its clock right?", batch.agent)
-    return replace(batch, samples=tuple(sample for sample in batch.samples if sample.at <= latest))
+    return replace(batch, at=min(max(batch.at, EARLIEST_MS), now), samples=samples, events=events)

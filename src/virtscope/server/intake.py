@@ -22,7 +22,7 @@ from starlette.responses import Response
 from virtscope.errors import Malformed, TooNew, WireError
 from virtscope.ranges import Ranges
 from virtscope.sample import Batch, Lost, now_ms
-from virtscope.server.ingest import NOT_STORABLE, Ingest
+from virtscope.server.ingest import EARLIEST_MS, FUTURE_MS, NOT_STORABLE, Ingest
 from virtscope.server.problems import problem
 from virtscope.server.quota import Quota
 from virtscope.wire import (
@@ -123,7 +123,7 @@ class Intake:
         ingest: Ingest,
         records: Stored,
         owners: Owners,
-        store: str,
+        store: Callable[[], str],
         identify: Callable[[Request], str],
         memory: int = MEMORY,
     ) -> None:
@@ -241,7 +241,7 @@ class Intake:
             refused=self._taken.refused + len(refused),
         )
         stored = {epoch: receipt_ranges(self._records.stored(agent, epoch)) for epoch in delivery.epochs}
-        receipt = Receipt(now_ms(), self._store, stored, tuple(refused))
+        receipt = Receipt(now_ms(), self._store(), stored, tuple(refused))
         return Response(pack(receipt), media_type="application/msgpack", headers={"Cache-Control": "no-store"})
 
     def _decoded(self, agent: str, frames: Sequence[Frame]) -> tuple[list[Batch], list[Refusal]]:
@@ -340,10 +340,15 @@ def _hosts(batch: Batch) -> set[str]:
 
 def _lost(delivery: Delivery) -> tuple[Lost, ...]:
     return tuple(
-        Lost(loss.epoch, loss.first, loss.last, loss.since, loss.until, loss.reason[:200])
+        Lost(loss.epoch, loss.first, loss.last, _moment(loss.since), _moment(loss.until), loss.reason[:200])
         for loss in delivery.losses
         if 0 < loss.first <= loss.last < 2**62 and 0 <= loss.epoch < 2**62
     )
+
+
+def _moment(at: int) -> int:
+    """A time that a loss names; 0, which is unknown, where it can be none."""
+    return at if EARLIEST_MS <= at <= now_ms() + FUTURE_MS else 0
 
 
 def _envelope(frame: Frame, left: int) -> bytes:

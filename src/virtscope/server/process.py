@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TypeAlias
 
 import duckdb
@@ -94,19 +94,24 @@ def _opened(settings: ServerSettings) -> Iterator[tuple[Database, Records, Duckd
     database = Database(settings.data)
     try:
         try:
-            records = Records(database)
-            store = DuckdbStore(database, records)
+            records, store = _read(database)
         except duckdb.Error as error:
             if not is_damage(error):
                 raise
-            database.close()
+            with suppress(duckdb.Error):
+                database.close()
             database.put_away(str(error).splitlines()[0])
             database = Database(settings.data)
-            records = Records(database)
-            store = DuckdbStore(database, records)
+            records, store = _read(database)
         yield database, records, store
     finally:
         database.close()
+
+
+def _read(database: Database) -> tuple[Records, DuckdbStore]:
+    database.read_through()
+    records = Records(database)
+    return records, DuckdbStore(database, records)
 
 
 class _Server:
@@ -235,7 +240,7 @@ class _Server:
             intake.forget(agent)
 
         intake = self._intake = Intake(
-            self._ingest, self._records, self._fleet, self._database.id, identify, settings.ingest_bytes
+            self._ingest, self._records, self._fleet, lambda: self._database.id, identify, settings.ingest_bytes
         )
         app = agents_application(agents, [Route(PATH, intake.receive, methods=["POST"])])
         port = listener.getsockname()[1]

@@ -15,7 +15,13 @@ import duckdb
 log = logging.getLogger(__name__)
 
 FOLDER = "quarantine"
-_SIGNS = ("Corrupt database file", "Corrupt WAL file", "replaying WAL", "not a valid DuckDB database file")
+_SIGNS = (
+    "Corrupt database file",
+    "Corrupt WAL file",
+    "replaying WAL",
+    "not a valid DuckDB database file",
+    "Could not read enough bytes",
+)
 """What DuckDB says of a file that is not what it wrote. Its classes of errors do not tell this apart."""
 
 

@@ -6,7 +6,7 @@ import logging
 import shutil
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -63,18 +63,29 @@ class Database:
         """
         self.folder = folder
         self._path = folder / "hot.duckdb"
-        self._writing = threading.Lock()
+        self._writing = threading.RLock()
+        self._is_open = False
+        self._listeners: list[Callable[[], None]] = []
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(
                 f"cannot make the data folder {folder}: {error.strerror}", "Choose another with --data."
             ) from None
-        self.is_new = not self._path.exists()
+        self.is_new = not (self._path.exists() and self._path.stat().st_size)
         self.id = ""
         """Which store this is: one that had to begin anew is another one."""
         self.require_space()
         self._connection = self._open()
+        self._is_open = True
+
+    def on_reopened(self, listener: Callable[[], None]) -> None:
+        """Have it called, in the writing thread, when the file had to be opened anew.
+
+        What is in it then may be more than was known (a commit that failed behind the point where it was durable), or
+        less (the file was damaged, and is another one now).
+        """
+        self._listeners.append(listener)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection for one reader thread, on the same database; close it after use."""
@@ -89,6 +100,8 @@ class Database:
                 with the data themselves stays DuckDB's error.
         """
         with self._writing:
+            if not self._is_open:
+                self._reopen()
             self.require_space()
             cursor = self._connection.cursor()
             try:
@@ -112,6 +125,20 @@ class Database:
                 f"{FREE_SPACE_FLOOR // 1024 // 1024} MiB must stay so",
                 "Make room there, or choose another folder with --data.",
             )
+
+    def read_through(self) -> None:
+        """Read all of it once, so that damage is found at the start and not by whoever asks for it later.
+
+        Raises:
+            duckdb.Error: something cannot be read.
+        """
+        cursor = self.cursor()
+        try:
+            tables = cursor.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+            for (table,) in tables:
+                cursor.execute(f'SELECT bit_xor(hash(COLUMNS(*))) FROM "{table}"').fetchall()
+        finally:
+            cursor.close()
 
     def close(self) -> None:
         """Write everything into the file and close it."""
@@ -208,6 +235,22 @@ class Database:
             if column.name not in have:
                 connection.execute(f'ALTER TABLE {scope.value} ADD COLUMN "{column.name}" {column.type}')
 
+    def _reopen(self) -> None:
+        """Open the file anew, and tell everybody.
+
+        Raises:
+            StoreError: not now; the next to write tries again.
+        """
+        self._connection.close()
+        self._connection = self._open()
+        self._is_open = True
+        try:
+            for listener in self._listeners:
+                listener()
+        except BaseException:
+            self._is_open = False
+            raise
+
     def _unusable(self, error: duckdb.Error) -> StoreError:
         text = str(error)
         if "lock" in text and "PID" in text:
@@ -226,6 +269,7 @@ class Database:
         try:
             cursor.rollback()
         except duckdb.Error:
-            self._connection.close()
-            self._connection = self._open()
+            log.warning("%s must be opened anew: %s", self._path, str(error).splitlines()[0])
+            self._is_open = False
+            self._reopen()
         return StoreError(f"could not write to {self._path}: {str(error).splitlines()[0]}", "Is the disk full?")

@@ -25,7 +25,8 @@ class DuckdbStore:
         self._database = database
         self._records = records
         self._guard = threading.Lock()
-        self._newest = self._load_newest()
+        self._load()
+        database.on_reopened(self._load)
 
     def append(self, batches: Sequence[Batch]) -> list[Batch]:
         """Store batches in one transaction; one that is stored already is left out. See the port."""
@@ -144,6 +145,11 @@ class DuckdbStore:
             return f"{fresh} UNION ALL BY NAME SELECT *, {step} AS step FROM ({old})" if old else fresh
 
         return quantity_sql.values(quantities, relation)
+
+    def _load(self) -> None:
+        newest = self._load_newest()
+        with self._guard:
+            self._newest = newest
 
     def _load_newest(self) -> dict[str, dict[Scope, tuple[int, ...]]]:
         newest: dict[str, dict[Scope, tuple[int, ...]]] = {}

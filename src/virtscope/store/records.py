@@ -43,9 +43,8 @@ class Records:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._guard = threading.Lock()
-        self._progress = self._load_progress()
-        self._current = {key: (at, document) for at, key, document in self._load_current()}
-        self._links = {(link.agent, link.uri): (0, link) for link in self._load_links()}
+        self._load()
+        database.on_reopened(self._load)
 
     def fresh(self, batches: Sequence[Batch]) -> list[Batch]:
         """Those of these batches that are not stored yet, each once."""
@@ -241,6 +240,13 @@ class Records:
         for row in absorbed:
             connection.execute("DELETE FROM progress WHERE agent = ? AND epoch = ? AND first = ?", row)
         _insert(connection, "INSERT OR REPLACE INTO progress SELECT c0, c1, c2, c3", changed)
+
+    def _load(self) -> None:
+        progress = self._load_progress()
+        with self._guard:
+            self._progress = progress
+            self._current = {key: (at, document) for at, key, document in self._load_current()}
+            self._links = {(link.agent, link.uri): (0, link) for link in self._load_links()}
 
     def _load_current(self) -> list[tuple[int, Key, str | None]]:
         """The newest row of each thing, oldest first."""
