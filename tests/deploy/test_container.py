@@ -60,7 +60,7 @@ def test_the_health_check(unpacked: Path, tmp_path: Path) -> None:
     python = unpacked / f"usr/lib/{SERVER.name}/bin/python3"
 
     def healthy(path: Path) -> int:
-        command = [python, "-I", ROOT / "deploy/container/healthy.py", path]
+        command = [str(python), "-I", str(ROOT / "deploy/container/healthy.py"), str(path)]
         return subprocess.run(command, capture_output=True, check=False).returncode
 
     own = tmp_path / "data/server.sock"
