@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from virtscope import __version__
 from virtscope.catalogue import QUANTITIES, Quantity, Scope
+from virtscope.exposition import own
 from virtscope.exposition.families import exposition
 from virtscope.exposition.names import Dialect
 from virtscope.exposition.text_format import negotiated, text
@@ -288,7 +289,8 @@ def health() -> APIRouter:
         form = negotiated(request.headers.get("accept", ""))
         made = exposition(services.board.view(now_ms()), dialect, counted.so_far)
         counted.so_far = made.dropped
-        return Response(text(made.families, form), media_type=form.value, headers={"Cache-Control": "no-store"})
+        families = (*made.families, *own.families(services.own()))
+        return Response(text(families, form), media_type=form.value, headers={"Cache-Control": "no-store"})
 
     return routes
 

@@ -170,6 +170,11 @@ class Fleet(Directory):
             facts = self._hosts.get(host)
             return facts.agent if facts else None
 
+    def agents(self) -> dict[str, str]:
+        """The agents that may tell of their hosts: names by id."""
+        with self._guard:
+            return dict(self._agents)
+
     def is_agent(self, agent: str) -> bool:
         """Whether this is the id of an agent that may tell of its hosts."""
         return agent in self._agents
