@@ -68,7 +68,7 @@ def test_the_first_admin_signs_out_and_in_again(served: Served, page: Page) -> N
     assert page.context.cookies() == []
 
     sign_in(page, ADMIN, "a wrong password")
-    expect(page.get_by_role("alert")).to_contain_text("the name or the password is wrong")
+    expect(page.get_by_role("alert")).to_contain_text("The name or the password is wrong")
     expect(page.get_by_label("Password")).to_be_focused()
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")

@@ -20,3 +20,8 @@ export function providerAddress(path: string, query: URLSearchParams): string {
   const text = rest.toString();
   return `/api/v1/oidc/start?${new URLSearchParams({ next: text ? `${path}?${text}` : path }).toString()}`;
 }
+
+/** What the server says, as a sentence. */
+export function sentence(words: string): string {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
+}
