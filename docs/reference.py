@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from virtscope.catalogue import METRICS, QUANTITIES, Scope, metrics_of, quantities_of
 from virtscope.exposition.names import Dialect, names
+from virtscope.settings import pages
+from virtscope.settings.agent import AGENT
+from virtscope.settings.server import SERVER, UP
 
 FOLDER = Path(__file__).parent
 _WRITTEN = "<!-- Written by `python -m docs.reference`; change the code instead. -->\n"
@@ -44,7 +47,36 @@ def cli() -> str:
     return "\n".join([_WRITTEN, *_cli_page()]) + "\n"
 
 
-PAGES = {"metrics.md": metrics, "api.md": api, "cli.md": cli}
+def settings() -> str:
+    """``docs/settings.md``: every setting of every program."""
+    return "\n".join([_WRITTEN, *_settings_page()]) + "\n"
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "metrics.md": metrics,
+    "api.md": api,
+    "cli.md": cli,
+    "settings.md": settings,
+    "../deploy/agent.toml": lambda: pages.example(AGENT),
+    "../deploy/server.toml": lambda: pages.example(SERVER),
+}
+
+
+def _settings_page() -> Iterator[str]:
+    yield "# Settings\n\nEach setting is the same in a file, in the environment and on the command line:\n"
+    yield '```\ninterval = "5s"                    # in the file'
+    yield "VIRTSCOPE_AGENT_INTERVAL=5s         # in the environment"
+    yield "virtscope agent --interval 5s       # on the command line\n```\n"
+    yield "An option comes before the environment, that before the file, that before the default. A list is an array in"
+    yield "the file, separated by spaces in the environment, and an option that is repeated. Secrets stand in files of"
+    yield "their own, which settings name: so they show neither in `ps` nor in a log. Paths are written whole.\n"
+    yield "`virtscope agent --check` prints every value and where it comes from, to the line of the file. It ends with"
+    yield "status 2 where something makes no sense, and then names all of it at once."
+    for program in (AGENT, SERVER, UP):
+        yield f"\n## `virtscope {program.name}`\n"
+        file = f"`{program.file}` where there is one, `--config FILE` otherwise" if program.file else "`--config FILE`"
+        yield f"File: {file}. Variables: `{program.prefix}` and the name in capitals, with `_` for `-`."
+        yield from pages.reference(program)
 
 
 def _metrics_page() -> Iterator[str]:
@@ -74,15 +106,18 @@ def _api_page(document: dict[str, Any]) -> Iterator[str]:
     yield "# API\n\nEverything is read with GET. Times are Unix seconds, figures base units, `null` is unknown."
     yield "The same, for programs: `/api/v1/openapi.json`. Errors are `application/problem+json` (RFC 9457), with a"
     yield "`hint` what to do."
-    for path, methods in document["paths"].items():
-        route = methods["get"]
-        yield f"\n## `{path}`\n\n{route['description']}"
+    routes = [(path, *of) for path, methods in document["paths"].items() for of in methods.items()]
+    for path, method, route in routes:
+        title = path if method == "get" else f"{method.upper()} {path}"
+        yield f"\n## `{title}`\n\n{route['description']}"
         if route.get("parameters"):
             yield "\n| Parameter | In | Type | Default |\n|---|---|---|---|"
         for parameter in route.get("parameters", ()):
             schema = parameter["schema"]
             default = "required" if parameter["required"] else f"`{schema.get('default', 'none')}`"
             yield f"| `{parameter['name']}` | {parameter['in']} | {_type(schema)} | {default} |"
+        if "requestBody" in route:
+            yield f"\nBody: {_type(route['requestBody']['content']['application/json']['schema'])}"
         answers = {status: _answer(response) for status, response in route["responses"].items()}
         yield "\nAnswers: " + ", ".join(f"{status}{f' `{name}`' if name else ''}" for status, name in answers.items())
     yield "\n## `/api/v1/live`\n\nServer-sent events: `tick` with `{at, commit}` at every commit of samples, `event`"
@@ -114,9 +149,11 @@ def _type(schema: dict[str, Any]) -> str:
 
 
 _COMMANDS = (
-    *("", "up", "agent", "list", "list hosts", "list domains", "list disks", "list nics", "list filters"),
+    *("", "up", "agent", "server", "list", "list hosts", "list domains", "list disks", "list nics", "list filters"),
     *("list networks", "list pools", "list events", "show", "show host", "show domain", "xml", "dump-xml"),
     *("filters", "filters list", "filters show", "filters tree", "top", "doctor"),
+    *("token", "token create", "token list", "token withdraw", "agents", "agents list", "agents revoke"),
+    *("agents rename", "enrol"),
 )
 
 

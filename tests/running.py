@@ -30,10 +30,11 @@ def until(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -
 
 
 class Running:
-    """A ``virtscope up`` of its own process."""
+    """A ``virtscope up`` or ``virtscope server`` of its own process."""
 
-    def __init__(self, data: Path, *arguments: str) -> None:
-        command = [sys.executable, "-m", "virtscope", "up", "--listen", "127.0.0.1:0", "--data", str(data), *arguments]
+    def __init__(self, data: Path, *arguments: str, program: str = "up") -> None:
+        listen = () if "--listen" in arguments else ("--listen", "127.0.0.1:0")
+        command = [sys.executable, "-m", "virtscope", program, *listen, "--data", str(data), *arguments]
         environment = {**os.environ, "COLUMNS": "500", "NO_COLOR": "1"}
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
         self.output: list[str] = []
@@ -68,10 +69,51 @@ class Running:
         raise AssertionError(f"virtscope up ended: {''.join(self.output)}")
 
 
+class RunningAgent:
+    """A ``virtscope agent`` of its own process. What it says goes to a file: nobody reads along."""
+
+    def __init__(self, state: Path, *arguments: str) -> None:
+        state.mkdir(parents=True, exist_ok=True)
+        self.log = state.parent / f"{state.name}.log"
+        command = [sys.executable, "-m", "virtscope", "agent", "--state", str(state), *arguments]
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(command, stderr=output, env={**os.environ, "NO_COLOR": "1"})
+
+    def says(self, words: str) -> bool:
+        """Whether it has said so."""
+        assert self.is_up, self.log.read_text()
+        return words in self.log.read_text()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it runs."""
+        return self.process.poll() is None
+
+    def stop(self, how: int = signal.SIGINT) -> int:
+        """End it, and its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.process.wait(PATIENCE)
+
+
+def virtscope(*arguments: str, given: str = "") -> str:
+    """What a command says; it must succeed."""
+    command = [sys.executable, "-m", "virtscope", *arguments]
+    answer = subprocess.run(command, check=False, input=given, capture_output=True, text=True, timeout=PATIENCE)
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout
+
+
+def enrol(server: Running, state: Path, name: str) -> None:
+    """Let a host in, by the line that a person would paste."""
+    _, token, _, _, _, address, _ = virtscope("token", "create", "--server", server.address).split()
+    virtscope("enrol", address, "-", "--name", name, "--identity", str(state), given=token)
+
+
 @contextmanager
-def running(data: Path, *arguments: str) -> Iterator[Running]:
-    """A ``virtscope up`` for as long as the block lasts."""
-    process = Running(data, *arguments)
+def running(data: Path, *arguments: str, program: str = "up") -> Iterator[Running]:
+    """A ``virtscope up`` or ``virtscope server`` for as long as the block lasts."""
+    process = Running(data, *arguments, program=program)
     try:
         yield process
     finally:

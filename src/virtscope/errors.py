@@ -3,6 +3,7 @@
 VirtscopeError
 ├── BadInput             what was asked for makes no sense
 │   ├── BadUri           a connection URI that is malformed or not allowed
+│   ├── BadSettings      settings that are unknown, or have values that make no sense
 │   ├── TooLarge         an answer or a range beyond the limits
 │   └── Taken            a name that somebody has already
 ├── NotAllowed           whoever asks may not do this
@@ -14,11 +15,20 @@ VirtscopeError
 │   ├── Unreachable      no connection to the host
 │   └── Late             no answer within the deadline
 ├── DiscoveryError       a source of hosts did not answer, or not with a list of hosts
+├── EnrolmentError       a host was not enrolled, or its certificate not renewed
+│   └── EnrolmentRefused the server does not want it: trying again is of no use
+├── AgentRefused         an agent's token or certificate is missing, or not good (any more)
 ├── StoreError           the data folder cannot be used
+├── SpoolError           the agent's spool cannot be used
+├── WireError            what travels between agent and server
+│   ├── Malformed        bytes that cannot be understood, now or later
+│   └── TooNew           what only a newer version can read
 └── ServerError          a virtscope server did not answer, or answered with an error
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class VirtscopeError(Exception):
@@ -39,6 +49,20 @@ class BadInput(VirtscopeError):
 
 class BadUri(BadInput):
     """A connection URI that is malformed or not allowed."""
+
+
+class BadSettings(BadInput):
+    """Settings that are unknown, or have values that make no sense: all of them at once."""
+
+    def __init__(self, program: str, problems: Sequence[str]) -> None:
+        """Each problem is a sentence that names the place, the setting and the value."""
+        more = len(problems) > 1
+        advice = f"'virtscope {program} --help' lists the settings, and --check shows where each comes from."
+        super().__init__(
+            f"{len(problems)} settings make no sense" if more else problems[0],
+            "\n".join([*(problems if more else ()), advice]),
+        )
+        self.problems = tuple(problems)
 
 
 class TooLarge(BadInput):
@@ -101,10 +125,47 @@ class DiscoveryError(VirtscopeError):
     exit_status = 3
 
 
+class EnrolmentError(VirtscopeError):
+    """A host was not enrolled, or its certificate not renewed."""
+
+    exit_status = 3
+
+
+class EnrolmentRefused(EnrolmentError):
+    """The server does not want it: trying again is of no use."""
+
+
+class AgentRefused(VirtscopeError):
+    """An agent's token or certificate is missing, or not good (any more)."""
+
+    def __init__(self, message: str, hint: str = "", *, unknown: bool = False) -> None:
+        """Refuse it; ``unknown`` where it has not shown who it is, rather than that it may not come in."""
+        super().__init__(message, hint)
+        self.unknown = unknown
+
+
 class StoreError(VirtscopeError):
     """The data folder cannot be used."""
 
     exit_status = 6
+
+
+class SpoolError(VirtscopeError):
+    """The agent's spool cannot be used."""
+
+    exit_status = 6
+
+
+class WireError(VirtscopeError):
+    """What travels between agent and server."""
+
+
+class Malformed(WireError):
+    """Bytes that cannot be understood: sending them again will not help."""
+
+
+class TooNew(WireError):
+    """What only a newer version can read: it is kept until somebody upgrades."""
 
 
 class ServerError(VirtscopeError):

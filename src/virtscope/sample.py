@@ -166,6 +166,8 @@ class HostFacts:
     """The version of the host's libvirt daemon."""
     library: str | None = None
     """The version of the agent's libvirt library."""
+    agent: str = ""
+    """Id of the agent that watches it, as the server knows it; empty: a collector in the server's own process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +308,8 @@ class Link:
     reason: str | None = None
     interval: float = 0.0
     """Seconds between two samples."""
+    agent: str = ""
+    """Id of the agent, as the server knows it; empty: a collector in the server's own process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +323,20 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """Batches of the same agent that will never come."""
+
+    epoch: int
+    first: int
+    last: int
+    """Their sequences, both within."""
+    since: int
+    until: int
+    """When they were made, Unix ms; 0 where that is not known."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What travels: (agent, epoch, sequence) names it once and for all, so that storing it twice is storing it once."""
 
@@ -326,7 +344,7 @@ class Batch:
     epoch: int
     """When the agent started, Unix ms."""
     sequence: int
-    """1, 2, 3… within the epoch."""
+    """1, 2, 3… within the epoch; 0 has no samples and may be stored any number of times."""
     at: int
     """When it was made, Unix ms."""
     samples: tuple[Sample, ...] = ()
@@ -336,6 +354,7 @@ class Batch:
     gone: tuple[Gone, ...] = ()
     events: tuple[Event, ...] = ()
     links: tuple[Link, ...] = ()
+    lost: tuple[Lost, ...] = ()
 
 
 def now_ms() -> int:

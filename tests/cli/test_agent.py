@@ -72,7 +72,7 @@ def test_the_server_s_metrics_in_either_dialect(server: Running) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--dialect", "klingon"), "unknown dialect"),
+        (("--dialect", "klingon"), "dialect = 'klingon' is unknown"),
         (("--metrics", "nonsense"), "nonsense"),
         (("--discover", "rumour:here"), "names no source"),
         (("--connect", "test:///default", "--allow-write", "everything"), "cannot allow to write"),

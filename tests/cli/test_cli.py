@@ -87,7 +87,7 @@ def test_doctor() -> None:
         (("list", "hosts", "--server", "somewhere"), 2, "is no server's address"),
         (("list", "hosts", "-o", "nonsense"), 2, "nonsense"),
         (("nonsense",), 2, "No such command"),
-        (("up", "--listen", "nonsense"), 2, "cannot listen on 'nonsense'"),
+        (("up", "--listen", "nonsense"), 2, "listen = 'nonsense' is nothing to listen on"),
         (("up", "--connect", "test:///default", "--connect", "test:///default"), 2, "given twice"),
         (("up", "--interval", "0"), 2, "interval"),
     ],

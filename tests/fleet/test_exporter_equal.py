@@ -78,7 +78,7 @@ def scraped(url: str) -> str:
 def ours(host: Host) -> str:
     """What our agent makes of its first samples, as text."""
     board = Board()
-    stop = collector.follow(watching([host.uri], Pace(1, 1)), board, board)
+    following = collector.follow(watching([host.uri], Pace(1, 1)), board, board)
     try:
 
         def made() -> str:
@@ -87,7 +87,7 @@ def ours(host: Host) -> str:
 
         return str(until(made, "our figures"))
     finally:
-        stop()
+        following.stop()
 
 
 def test_values_are_those_of_debians_exporter(lab: Lab) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.synthetic import batch, row, sample
 from virtscope.catalogue import Scope
 from virtscope.errors import Ambiguous, NotFound
-from virtscope.sample import DomainFacts, Gone, HostFacts, Link, LinkState
+from virtscope.sample import Batch, DomainFacts, Gone, HostFacts, Link, LinkState
 from virtscope.server.fleet import Fleet
 from virtscope.store import Known
 
@@ -70,3 +70,82 @@ def test_a_uri_that_leads_to_another_host_now_has_only_that_one(fleet: Fleet) ->
 def test_a_link_tells_whether_a_host_is_up(fleet: Fleet) -> None:
     fleet.apply([batch(1, links=(Link(ONE, LinkState.UP, since=1, host="h1"),))])
     assert [host.is_up for host in fleet.hosts()] == [True, False]
+
+
+class Clock:
+    """Unix ms that somebody sets."""
+
+    now = 1_800_000_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def of_agent(agent: str, host: str = "h9", sequence: int = 1) -> Batch:
+    """What an agent tells of a host, as the intake hands it on."""
+    at = Clock.now
+    return batch(
+        sequence,
+        sample(host, at + sequence, {Scope.DOMAIN: [row(Scope.DOMAIN, ("d9",), state=1)]}),
+        agent=agent,
+        hosts=(HostFacts(host, "kvm9", "qemu:///system", agent=agent),),
+        links=(Link("qemu:///system", LinkState.UP, at, host, None, 10.0, agent),),
+        domains=(DomainFacts("d9", "app", host),),
+    )
+
+
+def test_agents_with_one_uri_have_a_host_each() -> None:
+    fleet = Fleet([], Known(), {})
+    for agent, host in (("a", "h8"), ("b", "h9")):
+        fleet.admit(agent, f"agent-{agent}")
+        fleet.apply([of_agent(agent, host)])
+    assert [(host.id, host.agent, host.is_up) for host in fleet.hosts()] == [
+        ("h8", "agent-a", True),
+        ("h9", "agent-b", True),
+    ]
+    assert (fleet.owner("h8"), fleet.owner("h9"), fleet.owner("h7")) == ("a", "b", None)
+    assert [facts.id for facts in fleet.hosts_of("b")] == ["h9"]
+
+
+def test_an_agent_that_is_not_admitted_is_not_listened_to() -> None:
+    fleet = Fleet([ONE], Known(), {})
+    fleet.apply([of_agent("stranger")])
+    assert [host.uri for host in fleet.hosts()] == [ONE]
+    assert fleet.domains() == []
+
+
+def test_a_dismissed_agents_hosts_go_and_come_with_it() -> None:
+    told = of_agent("a")
+    known = Known((*told.hosts, *told.domains), told.links)
+    fleet = Fleet([], known, {})
+    assert fleet.hosts() == []
+    fleet.admit("a", "one")
+    assert [host.name for host in fleet.hosts()] == ["kvm9"]
+    assert names(fleet) == [("h9", "app")]
+    fleet.dismiss("a")
+    assert (fleet.hosts(), fleet.domains()) == ([], [])
+
+
+def test_a_host_whose_agent_is_silent_is_down_until_it_is_heard_again() -> None:
+    clock = Clock()
+    fleet = Fleet([], Known(), {}, clock)
+    fleet.admit("a", "one")
+    fleet.apply([of_agent("a")])
+    clock.now += 30_000
+    assert fleet.hosts()[0].is_up
+    clock.now += 1
+    (host,) = fleet.hosts()
+    assert not host.is_up
+    assert host.link.reason == "its agent one is not heard of"
+    assert host.link.since == clock.now - 30_001
+    fleet.apply([of_agent("a", sequence=2)])
+    assert fleet.hosts()[0].is_up
+
+
+def test_a_late_sample_takes_no_domain_away() -> None:
+    fleet = Fleet([], Known(), {})
+    fleet.admit("a", "one")
+    fleet.apply([of_agent("a", sequence=5)])
+    fleet.apply([batch(2, sample("h9", Clock.now, {Scope.DOMAIN: []}), agent="a")])
+    assert names(fleet) == [("h9", "app")]
+    assert fleet.last_seen("h9") == Clock.now + 5

@@ -10,6 +10,7 @@ import pytest
 from tests.running import until
 from tests.synthetic import Opened, batch, sample
 from virtscope.errors import StoreError
+from virtscope.ranges import Ranges
 from virtscope.sample import Batch, Event, now_ms
 from virtscope.server import ingest
 from virtscope.server.ingest import Committed, Ingest
@@ -41,7 +42,7 @@ def test_batches_that_wait_are_one_transaction(open_store: Opened) -> None:
     running.stop()
     assert heard.sequences == list(range(1, 21))
     assert len(heard.commits) < 20
-    assert open_store.records.stored_through("agent", 1) == 20
+    assert open_store.records.stored("agent", 1) == Ranges([(1, 20)])
 
 
 def test_a_batch_that_cannot_be_stored_costs_only_itself(open_store: Opened) -> None:
@@ -49,7 +50,7 @@ def test_a_batch_that_cannot_be_stored_costs_only_itself(open_store: Opened) -> 
     running = Ingest(open_store.store, heard, lambda _now: None)
     running.put(tick(1))
     # No UTF-8 holds half of a pair.
-    running.put(batch(2, sample("h", now_ms(), {}), events=(Event(1, "h", None, "\ud800"),), agent="sick"))
+    running.put(batch(2, sample("h", now_ms(), {}), events=(Event(now_ms(), "h", None, "\ud800"),), agent="sick"))
     running.put(tick(3))
     until(lambda: set(heard.sequences) == {1, 3}, "the healthy batches")
     running.put(tick(4))
@@ -75,10 +76,11 @@ class Full:
         self.room = threading.Event()
         self.stored: list[Batch] = []
 
-    def append(self, batches: Sequence[Batch]) -> None:
+    def append(self, batches: Sequence[Batch]) -> Sequence[Batch]:
         if not self.room.is_set():
             raise StoreError("the disk is full")
         self.stored += batches
+        return batches
 
 
 def test_what_a_full_disk_refuses_is_stored_later(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import pytest
 from tests.synthetic import Opened, batch, opened, row, sample
 from virtscope.catalogue import METRIC, METRICS, QUANTITY, Kind, Scope
 from virtscope.errors import StoreError
+from virtscope.ranges import Ranges
 from virtscope.sample import DomainFacts, Event, Gone, HostFacts, Link, LinkState, Sample
 from virtscope.store import Range, database
 from virtscope.store.archive import Retention
@@ -44,7 +45,7 @@ def test_nothing_is_stored_twice(open_store: Opened) -> None:
     open_store.store.append([first, batch(2, *ticks(4)[3:])])
     with open_store.database.write() as connection:
         assert connection.execute("SELECT count(*) FROM domain").fetchone() == (4,)
-    assert open_store.records.stored_through("agent", 1) == 2
+    assert open_store.records.stored("agent", 1) == Ranges([(1, 2)])
 
 
 def test_latest_is_of_the_newest_two_samples(open_store: Opened) -> None:
@@ -182,7 +183,7 @@ def test_a_full_disk_stores_nothing_and_loses_nothing(open_store: Opened, monkey
         full.setattr(database, "FREE_SPACE_FLOOR", 2**62)
         with pytest.raises(StoreError, match="is full"):
             open_store.store.append([batch(2, *ticks(3)[2:])])
-    assert open_store.records.stored_through("agent", 1) == 1
+    assert open_store.records.stored("agent", 1) == Ranges([(1, 1)])
     open_store.store.append([batch(2, *ticks(3)[2:])])
     assert open_store.store.latest(Scope.DOMAIN)[0].at == START + 20_000
 

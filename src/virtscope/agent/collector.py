@@ -35,6 +35,7 @@ from virtscope.agent.slow_lane import SlowLane, SlowReading
 from virtscope.agent.uri import ConnectionUri
 from virtscope.catalogue import Scope
 from virtscope.errors import HypervisorError, Late
+from virtscope.pulse import Pulse
 from virtscope.sample import (
     Batch,
     DomainFacts,
@@ -63,6 +64,8 @@ RESYNC_SECONDS = 300.0
 EXTRA_TICK_SECONDS = 1.0
 """An event brings an extra tick, but never two within this time."""
 LONGEST_BACKOFF_SECONDS = 30.0
+ROUND_SECONDS = 120.0
+"""How long one round of a collector may take, pauses apart, before the collector is given up as hung."""
 STOP_SECONDS = 5.0
 """How long a collector may take to end before it is left to itself."""
 
@@ -103,8 +106,16 @@ class _Session:
 class Collector:
     """Watches one URI until it is told to stop."""
 
-    def __init__(self, uri: ConnectionUri, sink: Sink, pace: Pace, allowed: frozenset[Write] = frozenset()) -> None:
+    def __init__(
+        self,
+        uri: ConnectionUri,
+        sink: Sink,
+        pace: Pace,
+        allowed: frozenset[Write] = frozenset(),
+        pulse: Pulse | None = None,
+    ) -> None:
         self._uri = uri
+        self._pulse = pulse or Pulse()
         self._allowed = allowed
         self._sink = sink
         self._pace = pace
@@ -120,14 +131,31 @@ class Collector:
         self._told_start = False
         self._wake = threading.Event()
         self._stopped = False
+        self._forgotten = False
 
     def stop(self) -> None:
         """Make ``run`` return soon, from any thread."""
         self._stopped = True
         self._wake.set()
 
+    def resend(self) -> None:
+        """Tell everything anew at the next tick, from any thread: whoever listens has forgotten what exists."""
+        self._forgotten = True
+        self._wake.set()
+
     def run(self) -> None:
         """Watch until stopped. A hypervisor that cannot be reached is a state, never an exception."""
+        self._promise()
+        try:
+            self._run()
+        finally:
+            self._pulse.forget(self._uri.text)
+
+    def _promise(self, pause: float = 0.0) -> None:
+        """Every call of libvirt has a deadline, so that this thread comes round, however sick the host is."""
+        self._pulse.expect(self._uri.text, pause + max(ROUND_SECONDS, 2 * self._pace.interval))
+
+    def _run(self) -> None:
         self._send(links=(self._link,))
         backoff = 1.0
         while not self._stopped:
@@ -216,6 +244,7 @@ class Collector:
         resynced = due - RESYNC_SECONDS - 1  # whatever changed while there was no connection
         slow = due - self._pace.slow - 1
         while not self._stopped:
+            self._promise()
             started = time.monotonic()
             resync, is_slow = started - resynced > RESYNC_SECONDS, started - slow > self._pace.slow
             try:
@@ -244,6 +273,10 @@ class Collector:
 
     def _tick(self, session: _Session, *, resync: bool, slow: bool) -> None:
         """Ask libvirt for everything once, and send what it says."""
+        if self._forgotten:
+            self._forgotten = False
+            self._inventory = Inventory(session.host.id)
+            self._send(hosts=(session.host,), links=(self._link,))
         deadline = max(ANSWER_SECONDS, self._pace.interval)
         beside = session.kernel is not None and session.kernel.is_running
         reading = session.libvirt.read(deadline, beside_kernel=beside, slow=slow)
@@ -326,13 +359,16 @@ class Collector:
 
     def _wait_until(self, due: float, not_before: float) -> None:
         """Wait for the next tick, or for an event to bring it forward."""
-        self._wake.wait(max(0.0, due - time.monotonic()))
+        seconds = max(0.0, due - time.monotonic())
+        self._promise(seconds)
+        self._wake.wait(seconds)
         if self._wake.is_set() and not self._stopped:
             self._wake.clear()
             self._pause(max(0.0, min(not_before, due) - time.monotonic()))
 
     def _pause(self, seconds: float) -> None:
         """Wait unless stopped: events only wait their turn meanwhile."""
+        self._promise(seconds)
         until = time.monotonic() + seconds
         while not self._stopped and (left := until - time.monotonic()) > 0:
             self._wake.wait(left)
@@ -426,21 +462,32 @@ def start(uri: ConnectionUri, sink: Sink, pace: Pace, allowed: frozenset[Write] 
 
 
 def _started(
-    uri: ConnectionUri, sink: Sink, pace: Pace, allowed: frozenset[Write]
+    uri: ConnectionUri, sink: Sink, pace: Pace, allowed: frozenset[Write], pulse: Pulse | None = None
 ) -> tuple[Collector, threading.Thread]:
-    collector = Collector(uri, sink, pace, allowed)
+    collector = Collector(uri, sink, pace, allowed, pulse)
     thread = threading.Thread(target=collector.run, name=f"collector {uri.text}", daemon=True)
     thread.start()
     return collector, thread
 
 
-def follow(watching: Watching, sink: Sink, told: Told | None = None) -> Callable[[], None]:
-    """Watch the hypervisors that are given and those that sources find, as they come and go; the answer ends it.
+@dataclass(frozen=True, slots=True)
+class Following:
+    """Hypervisors that are being watched."""
+
+    stop: Callable[[], None]
+    """End it, and wait for all collectors."""
+    resend: Callable[[], None]
+    """Have every collector tell anew what exists."""
+
+
+def follow(watching: Watching, sink: Sink, told: Told | None = None, pulse: Pulse | None = None) -> Following:
+    """Watch the hypervisors that are given and those that sources find, as they come and go.
 
     Args:
         watching: which, and how.
         sink: where batches go.
         told: hears of each hypervisor that is watched from now on, or no more.
+        pulse: hears when each collector will come round again.
 
     Raises:
         BadInput: a source makes no sense.
@@ -454,7 +501,7 @@ def follow(watching: Watching, sink: Sink, told: Told | None = None) -> Callable
     def begin(uri: ConnectionUri) -> Callable[[], None]:
         if told is not None:
             told.watch(uri.text)
-        collector, thread = _started(uri, sink, watching.pace, watching.allowed_on(uri.text))
+        collector, thread = _started(uri, sink, watching.pace, watching.allowed_on(uri.text), pulse)
         running.add(collector)
 
         def end() -> None:
@@ -475,4 +522,8 @@ def follow(watching: Watching, sink: Sink, told: Told | None = None) -> Callable
             collector.stop()
         watcher.stop()
 
-    return stop
+    def resend() -> None:
+        for collector in list(running):
+            collector.resend()
+
+    return Following(stop, resend)

@@ -185,6 +185,35 @@ EVENTS = (
     Column("ID", _at("domain"), wide=True),
 )
 
+AGENTS = (
+    Column("NAME", _at("name")),
+    Column("STATE", _at("state")),
+    Column("HEARD", _at("status", "last_heard"), text.ago),
+    Column("LAG", _at("status", "lag_seconds"), text.duration),
+    Column("BACKLOG", _at("status", "backlog_bytes"), text.size),
+    Column("CLOCK", _at("status", "clock_offset_seconds"), text.offset),
+    Column("DROPPED", _at("status", "dropped_batches"), text.number),
+    Column("VERSION", lambda item: _at("status", "version")(item) or item["version"]),
+    Column("EXPIRES", _at("expires"), shown),
+    Column("REASON", _at("status", "problem")),
+    Column("BATCHES", _at("status", "backlog_batches"), text.number, wide=True),
+    Column("SEEN", _at("seen"), text.ago, wide=True),
+    Column("ADDRESS", _at("address"), wide=True),
+    Column("ENROLLED", _at("made"), shown, wide=True),
+    Column("REVOKED", _at("revoked"), shown, wide=True),
+    Column("CERTIFICATE", _at("certificate"), wide=True),
+    Column("ID", _at("id"), wide=True),
+)
+TOKENS = (
+    Column("ID", _at("id")),
+    Column("STATE", _at("state")),
+    Column("NAME", _at("name")),
+    Column("EXPIRES", _at("expires"), shown),
+    Column("MADE", _at("made"), shown),
+    Column("MADE BY", _at("made_by")),
+    Column("USED", _at("used"), shown),
+    Column("AGENT", _at("agent")),
+)
 USERS = (
     Column("NAME", _at("name")),
     Column("ROLE", _at("role")),

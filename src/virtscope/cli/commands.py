@@ -13,12 +13,14 @@ from rich.console import Console
 
 from virtscope import __version__
 from virtscope.agent import uri
-from virtscope.agent.pace import Pace
-from virtscope.agent.settings import Watching, watching
-from virtscope.cli import people
+from virtscope.cli import enrolment, options, people
 from virtscope.cli.output import Format
 from virtscope.cli.people import Address, Output
 from virtscope.cli.source import Server, Source
+from virtscope.settings import Resolved
+from virtscope.settings.agent import AGENT, AgentSettings
+from virtscope.settings.agent import here as agent_here
+from virtscope.settings.server import SERVER, UP, ServerSettings, server_here, up_here
 
 app = typer.Typer(
     name="virtscope",
@@ -34,6 +36,9 @@ filters = typer.Typer(help="Network filters: which there are, and what they come
 app.add_typer(lists, name="list")
 app.add_typer(shows, name="show")
 app.add_typer(filters, name="filters")
+app.add_typer(enrolment.tokens, name="token")
+app.add_typer(enrolment.agents, name="agents")
+app.command()(enrolment.enrol)
 people.add_to(app)
 
 Connect = Annotated[
@@ -61,122 +66,29 @@ def virtscope(
     """See a fleet of KVM/libvirt hosts: every domain, disk and interface, live, stored and explained."""
 
 
-Watched = Annotated[
-    Optional[list[str]],  # noqa: UP045
-    typer.Option("--connect", "-c", metavar="URI", help="A hypervisor to watch; repeatable. [default: this machine's]"),
-]
-Discover = Annotated[
-    Optional[list[str]],  # noqa: UP045
-    typer.Option(
-        metavar="SOURCE",
-        help="Where more hosts are found, as they come and go: file:PATH, http(s)://…, dns:SRV-NAME, openstack:CLOUD; "
-        "repeatable.",
-    ),
-]
-Template = Annotated[
-    str, typer.Option(metavar="URI", help="How a found host is connected to. [default: qemu+ssh://{host}/system]")
-]
-Unverified = Annotated[
-    bool, typer.Option("--allow-no-verify", help="Allow URIs that do not check who the host is (no_verify=1).")
-]
-LibvirtInterval = Annotated[
-    Optional[float],  # noqa: UP045
-    typer.Option(
-        min=0.2,
-        max=3600,
-        help="Seconds between two questions to libvirt where the kernel tells CPU and network figures without it. "
-        "[default: 3 intervals]",
-    ),
-]
-AllowWrite = Annotated[
-    Optional[list[str]],  # noqa: UP045
-    typer.Option(
-        metavar="[URI=]WHAT",
-        help="What may be written on a host (all of them, without URI): stats-period, guest-agent; repeatable. "
-        "[default: nothing]",
-    ),
-]
-
-
-@app.command()
-def up(  # an option each
-    connect: Watched = None,
-    discover: Discover = None,
-    template: Template = "",
-    listen: Annotated[
-        str, typer.Option(metavar="ADDRESS:PORT", help="Where the page and the API are served.")
-    ] = "127.0.0.1:8420",
-    data: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(metavar="DIR", help="Where samples are kept. [default: ~/.local/state/virtscope]"),
-    ] = None,
-    interval: Interval = 5.0,
-    libvirt_interval: LibvirtInterval = None,
-    keep_days: Annotated[int, typer.Option(min=1, max=3650, help="Days for which every sample is kept.")] = 14,
-    allow_write: AllowWrite = None,
-    allow_no_verify: Unverified = False,
-    demo: Annotated[bool, typer.Option("--demo", help="Say on the page that the hosts are a lab.")] = False,
-) -> None:
-    """Watch hypervisors and serve the page and the API, until Ctrl-C."""
+def _up(resolved: Resolved) -> None:
     from virtscope.cli import serve
-    from virtscope.cli.connection import default_data_folder
 
-    wanted = _watching(connect, discover, template, interval, libvirt_interval, allow_write, allow_no_verify)
-    serve.serve(
-        watching=wanted,
-        listen=listen,
-        data=data or default_data_folder(),
-        keep_days=keep_days,
-        demo=demo,
-    )
+    serve.up(ServerSettings.of(resolved))
 
 
-@app.command()
-def agent(  # an option each
-    connect: Watched = None,
-    discover: Discover = None,
-    template: Template = "",
-    metrics: Annotated[str, typer.Option(metavar="ADDRESS:PORT", help="Where /metrics is served.")] = "127.0.0.1:9177",
-    web_config: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(metavar="FILE", help="TLS, client certificates and users: a web.config.yml as exporters have it."),
-    ] = None,
-    dialect: Annotated[
-        str, typer.Option(metavar="inovex|tinkoff", help="Whose names are spoken where exporters differ.")
-    ] = "inovex",
-    interval: Interval = 10.0,
-    libvirt_interval: LibvirtInterval = None,
-    allow_write: AllowWrite = None,
-    allow_no_verify: Unverified = False,
-) -> None:
-    """Watch hypervisors and serve /metrics for Prometheus, without any server, until Ctrl-C."""
-    from virtscope.cli import agent as alone
-    from virtscope.errors import BadInput
-    from virtscope.exposition.names import Dialect
+def _server(resolved: Resolved) -> None:
+    from virtscope.cli import serve
 
-    if dialect not in {known.value for known in Dialect}:
-        raise BadInput(f"unknown dialect {dialect!r}", "Known are inovex and tinkoff.")
-    wanted = _watching(connect, discover, template, interval, libvirt_interval, allow_write, allow_no_verify)
-    alone.run(wanted, metrics, web_config, Dialect(dialect))
+    serve.server(ServerSettings.of(resolved))
 
 
-def _watching(  # an option each
-    connect: list[str] | None,
-    discover: list[str] | None,
-    template: str,
-    interval: float,
-    libvirt_interval: float | None,
-    allow_write: list[str] | None,
-    allow_no_verify: bool,
-) -> Watching:
-    return watching(
-        connect or ([] if discover else ["qemu:///system"]),
-        Pace.of(interval) if libvirt_interval is None else Pace(interval, libvirt_interval),
-        sources=discover or [],
-        template=template,
-        allow_no_verify=allow_no_verify,
-        allow_write=allow_write or [],
-    )
+def _agent(resolved: Resolved) -> None:
+    from virtscope.cli import agent
+
+    agent.run(AgentSettings.of(resolved))
+
+
+options.command(app, UP, up_here, _up, "Watch hypervisors and serve the page and the API in one process, until Ctrl-C.")
+options.command(app, AGENT, agent_here, _agent, "Watch hypervisors, for a server and for Prometheus, until Ctrl-C.")
+options.command(
+    app, SERVER, server_here, _server, "Take in what agents deliver, and serve the page and the API, until Ctrl-C."
+)
 
 
 @lists.command("hosts")

@@ -16,6 +16,8 @@ from virtscope.errors import BadInput, ServerError
 
 HERE = "http://127.0.0.1:8420"
 UNIX = "unix:"
+SERVICE_FOLDER = Path("/var/lib/virtscope")
+"""Where a server that is a service of the system keeps its data."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _TIMEOUT = urllib3.Timeout(connect=3, read=30)
 
@@ -40,16 +42,16 @@ def default_data_folder() -> Path:
 
 
 def default_address() -> str:
-    """The server of this machine: by the socket in the default data folder where one listens, else by its port."""
-    path = default_data_folder() / "server.sock"
-    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        probe.connect(str(path))
-    except OSError:
-        return HERE
-    finally:
-        probe.close()
-    return f"{UNIX}{path}"
+    """The server of this machine: by its own socket where one listens that we may open, else by its port."""
+    for folder in (default_data_folder(), SERVICE_FOLDER):
+        path = folder / "server.sock"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            try:
+                probe.connect(str(path))
+            except OSError:
+                continue
+        return f"{UNIX}{path}"
+    return HERE
 
 
 def connection(address: str, ca: str | None = None) -> Connection:

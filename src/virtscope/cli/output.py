@@ -42,6 +42,8 @@ STATE_STYLES = {
     "up": "green",
     "running": "green",
     "idle": "green",
+    "enrolled": "green",
+    "open": "green",
     "paused": "yellow",
     "pmsuspended": "yellow",
     "in shutdown": "yellow",
@@ -49,6 +51,10 @@ STATE_STYLES = {
     "shut off": "dim",
     "down": "bold red",
     "crashed": "bold red",
+    "expired": "bold red",
+    "revoked": "dim",
+    "used": "dim",
+    "withdrawn": "dim",
 }
 
 

@@ -1,61 +1,69 @@
-"""``virtscope up`` on the command line: settings checked, and said what goes on."""
+"""``virtscope up`` and ``virtscope server`` on the command line: said what goes on."""
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
-
-from rich.console import Console
-from rich.logging import RichHandler
 from rich.text import Text
 
-from virtscope import __version__
-from virtscope.agent.settings import Watching
-from virtscope.cli.text import plain
-from virtscope.errors import BadInput, VirtscopeError
+from virtscope import logs
+from virtscope.cli.greeting import Greeting
+from virtscope.errors import VirtscopeError
+from virtscope.settings.server import ServerSettings
 
 
-def serve(*, watching: Watching, listen: str, data: Path, keep_days: int, demo: bool) -> None:
+def up(settings: ServerSettings) -> None:
     """Run server and collectors until told to stop.
 
     Raises:
-        BadInput: a URI or the address makes no sense, or the port is in use.
+        BadInput: the address cannot be listened on.
         StoreError: the data folder cannot be used.
         VirtscopeError: the server's libraries are not installed.
     """
+    _serve(settings, "virtscope")
+
+
+def server(settings: ServerSettings) -> None:
+    """Run the server until told to stop.
+
+    Raises:
+        BadInput: the address cannot be listened on.
+        StoreError: the data folder cannot be used.
+        VirtscopeError: the server's libraries are not installed.
+    """
+    _serve(settings, "virtscope server")
+
+
+def _serve(settings: ServerSettings, name: str) -> None:
     try:
-        from virtscope.server import up
+        from virtscope.server import process
     except ModuleNotFoundError as missing:
         raise VirtscopeError(
             f"the server needs the library {missing.name!r}, which is not installed",
             "Install all of them: pip install 'virtscope[server]'",
         ) from None
-    console = Console(stderr=True)
-    handler = RichHandler(console=console, show_path=False, markup=False, log_time_format="%H:%M:%S")
-    logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(message)s")
-    settings = up.Settings(watching, _address(listen), data, keep_days, demo)
+    logs.begin(settings.log_format, settings.log_level)
+    greeting = Greeting(settings.log_format)
+    told = [Text(f"  keeps   {settings.data}, every sample for {settings.keep_days} days")]
+    if settings.demo:
+        told.append(Text("  This is a demo: tiny guests in a lab on this machine.", "yellow"))
 
-    def ready(address: str, secret: str | None) -> None:
-        console.print(Text.assemble(("virtscope ", "bold"), f"{__version__} is at ", (address, "bold cyan")))
-        for watched in (*(uri.text for uri in watching.uris), *watching.sources):
-            writes = ", ".join(sorted(watching.allowed_on(watched)))
-            console.print(Text(f"  watches {plain(watched)}" + (f", and may write: {writes}" if writes else "")))
-        console.print(Text(f"  keeps   {data}, every sample for {keep_days} days"))
-        if demo:
-            console.print(Text("  This is a demo: tiny guests in a lab on this machine.", "yellow"))
-        if secret:
-            console.print(
-                Text("  Nobody can sign in yet. On the page, make the first admin with this secret:", "yellow")
-            )
-            console.print(Text(f"  {secret}", "bold"))
-        console.print(Text("  Ctrl-C ends it.", "dim"))
+    def ready(address: str, agents: str | None, secret: str | None) -> None:
+        if agents:
+            told.append(Text(f"  takes   agents' deliveries at {agents} ('virtscope token create' enrols a host)"))
+        greeting.begins(name, address, settings.watching, *told, *_bootstrap(secret, settings))
 
-    up.run(settings, ready)
-    console.print(Text("virtscope has ended.", "dim"))
+    process.run(settings, ready)
+    greeting.ended(name)
 
 
-def _address(listen: str) -> tuple[str, int]:
-    host, colon, port = listen.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-        raise BadInput(f"cannot listen on {listen!r}", "Give an address and a port, as --listen 127.0.0.1:8420")
-    return host.strip("[]") or "127.0.0.1", int(port)
+def _bootstrap(secret: str | None, settings: ServerSettings) -> list[Text]:
+    """How the first admin is made. The secret itself is for a person's eyes, never for a log."""
+    if secret is None:
+        return []
+    if logs.for_people(settings.log_format):
+        return [
+            Text("  Nobody can sign in yet. On the page, make the first admin with this secret:", "yellow"),
+            Text(f"  {secret}", "bold"),
+        ]
+    return [
+        Text(f"  nobody can sign in yet: the secret for the first admin is in {settings.data / 'bootstrap-secret'}")
+    ]

@@ -61,6 +61,11 @@ def duration(seconds: float | None) -> str:
     return f"{_digits(seconds / 3600)} h" if seconds < 172_800 else f"{_digits(seconds / 86_400)} d"
 
 
+def offset(seconds: float | None) -> str:
+    """A time span with its sign: ``+2 s``."""
+    return UNKNOWN if seconds is None else f"{'-' if seconds < 0 else '+'}{duration(abs(seconds))}"
+
+
 def ago(at: float | None) -> str:
     """How long ago a time (Unix seconds) was."""
     return "never" if at is None else f"{duration(max(0.0, time.time() - at))} ago"

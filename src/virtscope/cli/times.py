@@ -14,6 +14,17 @@ _UNIX = re.compile(r"[0-9]{9,11}(?:\.[0-9]+)?")
 _EXAMPLES = "Examples: 30m (ago), 2h, 7d, 2026-11-24, '2026-11-24 10:30', 1795511712 (Unix seconds)."
 
 
+def span(text: str) -> float:
+    """A time span in seconds: ``30m``, ``2h``, ``7d``.
+
+    Raises:
+        BadInput: it is none.
+    """
+    if found := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip()):
+        return float(found[1]) * _UNITS[found[2]]
+    raise BadInput(f"{text!r} is no time span", "Examples: 90s, 30m, 2h, 7d.")
+
+
 def moment(text: str, now: float | None = None) -> float:
     """A time in Unix seconds: how long ago, a date (with or without a time, local unless it says), or Unix seconds.
 

@@ -107,14 +107,14 @@ class Board:
     def __init__(self, max_age: float = MAX_AGE_SECONDS) -> None:
         self._max_age_ms = int(max_age * 1000)
         self._hosts: dict[str, _Host] = {}
-        self._links: dict[str, Link] = {}
+        self._links: dict[tuple[str, str], Link] = {}
         self._lock = threading.Lock()
 
     def put(self, batch: Batch) -> None:
         """Take over what a batch tells."""
         with self._lock:
             for link in batch.links:
-                self._links[link.uri] = link
+                self._links[link.agent, link.uri] = link
             for gone in batch.gone:
                 self._remove(gone.host, gone.kind, gone.id)
             for facts in (*batch.hosts, *batch.domains, *batch.others):
@@ -126,15 +126,23 @@ class Board:
     def watch(self, uri: str) -> None:
         """A hypervisor is watched from now on: until it is reached it is shown as down."""
         with self._lock:
-            self._links.setdefault(uri, Link(uri, LinkState.CONNECTING, since=0))
+            self._links.setdefault(("", uri), Link(uri, LinkState.CONNECTING, since=0))
 
     def leave(self, uri: str) -> None:
         """A hypervisor is not watched any more: nothing of it is shown."""
         with self._lock:
-            link = self._links.pop(uri, None)
+            link = self._links.pop(("", uri), None)
             if link is None or link.host is None or any(one.host == link.host for one in self._links.values()):
                 return
             self._hosts.pop(link.host, None)
+
+    def dismiss(self, agent: str) -> None:
+        """An agent may not tell any more: nothing of its hosts is shown."""
+        with self._lock:
+            for way in [way for way in self._links if way[0] == agent]:
+                host = self._links.pop(way).host
+                if host is not None:
+                    self._hosts.pop(host, None)
 
     def view(self, now: int) -> View:
         """Everything that is fresh at ``now``, Unix ms."""
@@ -180,7 +188,7 @@ class Board:
     def _remove(self, host: str, kind: str, id_: str) -> None:
         if kind == KINDS[HostFacts]:
             self._hosts.pop(id_, None)
-            self._links = {uri: link for uri, link in self._links.items() if link.host != id_}
+            self._links = {way: link for way, link in self._links.items() if link.host != id_}
         elif host in self._hosts:
             found = self._hosts[host]
             found.inventory.get(kind, {}).pop(id_, None)

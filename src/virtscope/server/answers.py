@@ -81,6 +81,8 @@ class HostAnswer:
     reason: str | None
     last_seen: float | None
     interval: float
+    agent: str | None
+    """Name of the agent that watches it; null: the server does itself."""
     facts: HostDescription | None
     domains: DomainCount
     figures: Figures

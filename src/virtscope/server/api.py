@@ -274,6 +274,10 @@ def health() -> APIRouter:
         """The store takes what the hosts send; 503 and the reason where it does not."""
         if services.ingest.problem:
             return _json(answers.Health("degraded", services.ingest.problem), status=503)
+        if ailment := services.ingest.ailment:
+            return _json(answers.Health("degraded", ailment))
+        if damage := services.damage():
+            return _json(answers.Health("degraded", damage))  # it takes and answers; something of before is missing
         return _json(answers.Health("ok"))
 
     counted = _Dropped()

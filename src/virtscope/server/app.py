@@ -13,16 +13,18 @@ from virtscope import __version__
 from virtscope.server import api, page, problems
 from virtscope.server.access import guard, oidc_routes, routes
 from virtscope.server.access.access import Access
+from virtscope.server.enrolment import api as agents
+from virtscope.server.enrolment.api import Enrolment
 from virtscope.server.services import Services
 
 
-def application(services: Services, access: Access, elsewhere: tuple[str, ...] = ()) -> FastAPI:
+def application(services: Services, access: Access, enrolment: Enrolment | None = None) -> FastAPI:
     """The application that answers from these services, to those whom the access lets in.
 
     Args:
         services: what the routes answer from.
         access: who may come in.
-        elsewhere: beginnings of paths that ask for another proof than people's, as agents' do.
+        enrolment: the agents, where the server takes any.
     """
 
     @asynccontextmanager
@@ -33,10 +35,11 @@ def application(services: Services, access: Access, elsewhere: tuple[str, ...] =
 
     app = _bare(life)
     app.state.services = services
+    app.state.enrolment = enrolment
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=3)
     problems.install(app)
     page.install(app)
-    guard.install(app, access, elsewhere)
+    guard.install(app, access)
     return app
 
 
@@ -55,6 +58,6 @@ def _bare(life: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None) -
         redoc_url=None,
         lifespan=life,
     )
-    for routes_of in (api.health, api.router, routes.router, oidc_routes.router):
+    for routes_of in (api.health, api.router, agents.router, routes.router, oidc_routes.router):
         app.include_router(routes_of())
     return app

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias, TypeVar
 
 from virtscope.catalogue import Scope
 from virtscope.errors import Ambiguous, NotFound
@@ -26,10 +26,20 @@ from virtscope.sample import (
     Other,
     PoolFacts,
     Sample,
+    now_ms,
 )
 from virtscope.store import Known
 
 T = TypeVar("T", FilterFacts, BindingFacts, NetworkFacts, PoolFacts, GuestFacts)
+
+
+SILENT_INTERVALS = 3
+"""After so many intervals without a word of its agent, nothing is known of a host."""
+SILENT_SECONDS = 30.0
+"""But never before so long."""
+
+_Way: TypeAlias = tuple[str, str]
+"""Agent and URI: how a host is watched. The agent is empty for a collector in this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +54,12 @@ class Host:
     facts: HostFacts | None
     last_seen: int | None
     """Its newest sample, Unix ms."""
+    agent: str | None = None
+    """Name of the agent that watches it; None: this process does."""
 
     @property
     def is_up(self) -> bool:
-        """Whether its figures are of now."""
+        """Whether it answers."""
         return self.link.state is LinkState.UP
 
 
@@ -100,107 +112,191 @@ class Directory(ABC):
 
 
 class Fleet(Directory):
-    """The directory of everything. Every method is safe to call from any thread."""
+    """Hosts and domains as they were last described. For any thread.
 
-    def __init__(self, uris: Iterable[str], known: Known, last_seen: dict[str, int]) -> None:
-        """Begin with what the store knows of these URIs; others' history stays in the store and is not shown."""
+    A host belongs to whoever watches it: a collector in this process (``watch``), or an agent (``admit``). What others
+    say of it is not listened to.
+    """
+
+    def __init__(
+        self, uris: Iterable[str], known: Known, last_seen: dict[str, int], clock: Callable[[], int] = now_ms
+    ) -> None:
+        """Begin with what the records know of these hypervisors."""
         self._guard = threading.Lock()
-        self._links = {uri: Link(uri, LinkState.CONNECTING, since=0) for uri in uris}
+        self._clock = clock
+        self._known = known
+        self._links: dict[_Way, Link] = {}
+        self._agents: dict[str, str] = {}
+        self._heard: dict[str, int] = {}
         self._hosts: dict[str, HostFacts] = {}
-        self._domains: dict[tuple[str, str], DomainFacts] = {}
+        self._domains: dict[str, dict[str, DomainFacts]] = {}
+        """By host, then by UUID: every sample of a host is compared with what is known there."""
         self._others: dict[tuple[type[Other], str, str], Other] = {}
         self._last_seen = dict(last_seen)
-        for link in known.links:
-            if link.uri in self._links:
-                self._links[link.uri] = link
-        for host in known.facts:
-            if isinstance(host, HostFacts) and host.uri in self._links:
-                self._add_host(host)
-        for facts in known.facts:
-            if not isinstance(facts, HostFacts) and facts.host in self._hosts:
-                self._add(facts)
+        for uri in uris:
+            self._links["", uri] = Link(uri, LinkState.CONNECTING, since=0)
+        self._recall("")
 
     def watch(self, uri: str) -> None:
-        """A hypervisor is watched from now on."""
+        """A hypervisor is watched by this process from now on."""
         with self._guard:
-            self._links.setdefault(uri, Link(uri, LinkState.CONNECTING, since=0))
+            self._links.setdefault(("", uri), Link(uri, LinkState.CONNECTING, since=0))
 
     def leave(self, uri: str) -> None:
         """A hypervisor is not watched any more: its history stays in the store and is not shown."""
         with self._guard:
-            self._links.pop(uri, None)
-            for host in [facts.id for facts in self._hosts.values() if facts.uri == uri]:
-                self._drop_host(host)
+            self._drop(("", uri))
+
+    def admit(self, agent: str, name: str) -> None:
+        """An agent may tell of its hosts from now on, or has another name."""
+        with self._guard:
+            is_new = agent not in self._agents
+            self._agents[agent] = name
+            self._heard.setdefault(agent, self._clock())
+            if is_new:
+                self._recall(agent)
+
+    def dismiss(self, agent: str) -> None:
+        """An agent may not tell any more: its hosts' history stays in the store and is not shown."""
+        with self._guard:
+            self._agents.pop(agent, None)
+            self._heard.pop(agent, None)
+            for way in [way for way in self._links if way[0] == agent]:
+                self._drop(way)
+
+    def owner(self, host: str) -> str | None:
+        """Whose a host is: an agent's id, empty for this process; None where nobody has told of it."""
+        with self._guard:
+            facts = self._hosts.get(host)
+            return facts.agent if facts else None
+
+    def is_agent(self, agent: str) -> bool:
+        """Whether this is the id of an agent that may tell of its hosts."""
+        return agent in self._agents
+
+    def last_seen(self, host: str) -> int | None:
+        """When a host's newest sample was taken, Unix ms."""
+        return self._last_seen.get(host)
+
+    def agent_name(self, agent: str) -> str:
+        """An agent's name; its id where it is not admitted."""
+        return self._agents.get(agent, agent)
+
+    def hosts_of(self, agent: str) -> list[HostFacts]:
+        """The hosts that an agent watches."""
+        with self._guard:
+            return [facts for facts in self._hosts.values() if facts.agent == agent]
 
     def apply(self, batches: Sequence[Batch]) -> None:
         """Take in what batches say, once they are stored."""
         with self._guard:
             for batch in batches:
-                for host in batch.hosts:
-                    if host.uri in self._links:
-                        self._add_host(host)
-                for link in batch.links:
-                    if link.uri in self._links:  # else the last word of one that is not watched any more
-                        self._links[link.uri] = link
-                for facts in (*batch.domains, *batch.others):
-                    if facts.host in self._hosts:
-                        self._add(facts)
-                for gone in batch.gone:
-                    self._forget(gone)
+                if batch.agent in self._agents:
+                    self._heard[batch.agent] = self._clock()
+                self._apply_inventory(batch)
                 for sample in batch.samples:
-                    self._last_seen[sample.host] = max(sample.at, self._last_seen.get(sample.host, 0))
-                    self._keep_only(sample)
+                    if sample.at >= self._last_seen.get(sample.host, 0):  # one that comes late says nothing of now
+                        self._last_seen[sample.host] = sample.at
+                        self._keep_only(sample)
 
     def hosts(self) -> list[Host]:
         """Every host by name, those never reached under their URI."""
         with self._guard:
-            owners = {facts.uri: facts for facts in self._hosts.values()}
-            found = [self._host(link, owners.get(uri)) for uri, link in self._links.items()]
+            owners = {(facts.agent, facts.uri): facts for facts in self._hosts.values()}
+            found = [self._host(self._heard_of(link), owners.get(way)) for way, link in self._links.items()]
         return sorted(found, key=lambda host: (host.name, host.id))
 
     def domains(self) -> list[DomainFacts]:
         """Every domain of every host. One that two hosts define, as after a migration, is there twice."""
         with self._guard:
-            return list(self._domains.values())
+            return [facts for of_host in self._domains.values() for facts in of_host.values()]
 
     def others(self, kind: type[T]) -> list[T]:
         """Everything of a kind that the hosts define: filters, networks, pools and so on."""
         with self._guard:
             return [facts for facts in self._others.values() if isinstance(facts, kind)]
 
+    def _apply_inventory(self, batch: Batch) -> None:
+        for host in batch.hosts:
+            if self._is_watched((host.agent, host.uri)):
+                self._add_host(host)
+        for link in batch.links:
+            if self._is_watched((link.agent, link.uri)):  # else the last word of one that is not watched now
+                self._links[link.agent, link.uri] = link
+        for facts in (*batch.domains, *batch.others):
+            if facts.host in self._hosts:
+                self._add(facts)
+        for gone in batch.gone:
+            self._forget(gone)
+
     def _keep_only(self, sample: Sample) -> None:
         """Forget the host's domains that its sample has no row of: they went while nobody watched."""
         if Scope.DOMAIN not in sample.rows:
             return
-        present = {row[0] for row in sample.rows[Scope.DOMAIN]}
-        for host, domain in [key for key in self._domains if key[0] == sample.host and key[1] not in present]:
-            del self._domains[host, domain]
+        known = self._domains.get(sample.host, {})
+        for domain in known.keys() - {row[0] for row in sample.rows[Scope.DOMAIN]}:
+            del known[str(domain)]
 
     def _add(self, facts: DomainFacts | Other) -> None:
         if isinstance(facts, DomainFacts):
-            self._domains[facts.host, facts.id] = facts
+            self._domains.setdefault(facts.host, {})[facts.id] = facts
         else:
             self._others[type(facts), facts.host, facts.id] = facts
 
     def _forget(self, gone: Gone) -> None:
         if gone.kind == KINDS[DomainFacts]:
-            self._domains.pop((gone.host, gone.id), None)
+            self._domains.get(gone.host, {}).pop(gone.id, None)
         for key in [key for key in self._others if key[1:] == (gone.host, gone.id) and KINDS[key[0]] == gone.kind]:
             del self._others[key]
 
+    def _recall(self, agent: str) -> None:
+        """Take over what the records know of the hosts of an agent, or of this process."""
+        for link in self._known.links:
+            if link.agent == agent and (agent or (agent, link.uri) in self._links):
+                self._links[agent, link.uri] = link
+        for host in self._known.facts:
+            if isinstance(host, HostFacts) and host.agent == agent and (agent, host.uri) in self._links:
+                self._add_host(host)
+        own = {facts.id for facts in self._hosts.values() if facts.agent == agent}
+        for facts in self._known.facts:
+            if not isinstance(facts, HostFacts) and facts.host in own:
+                self._add(facts)
+
+    def _is_watched(self, way: _Way) -> bool:
+        return way[0] in self._agents if way[0] else way in self._links
+
+    def _heard_of(self, link: Link) -> Link:
+        """A link as it is known to be now: an agent that is silent does not know itself that it is."""
+        if not link.agent:
+            return link
+        heard = self._heard.get(link.agent, 0)
+        if self._clock() - heard <= 1000 * max(SILENT_INTERVALS * link.interval, SILENT_SECONDS):
+            return link
+        name = self._agents.get(link.agent, link.agent)
+        return replace(link, state=LinkState.DOWN, since=heard, reason=f"its agent {name} is not heard of")
+
     def _add_host(self, facts: HostFacts) -> None:
-        """A URI leads to one host: another that it led to before is not watched any more."""
-        for other in [known.id for known in self._hosts.values() if known.uri == facts.uri and known.id != facts.id]:
+        """A way leads to one host: another that it led to before is not watched any more."""
+        way = (facts.agent, facts.uri)
+        for other in [one.id for one in self._hosts.values() if (one.agent, one.uri) == way and one.id != facts.id]:
             self._drop_host(other)
         self._hosts[facts.id] = facts
 
+    def _drop(self, way: _Way) -> None:
+        self._links.pop(way, None)
+        for host in [facts.id for facts in self._hosts.values() if (facts.agent, facts.uri) == way]:
+            self._drop_host(host)
+
     def _drop_host(self, host: str) -> None:
         del self._hosts[host]
-        self._domains = {key: domain for key, domain in self._domains.items() if key[0] != host}
+        self._domains.pop(host, None)
         self._others = {key: facts for key, facts in self._others.items() if key[1] != host}
 
     def _host(self, link: Link, facts: HostFacts | None) -> Host:
+        agent = self._agents.get(link.agent, link.agent) if link.agent else None
         if facts is None:
-            name = f"uri-{hashlib.sha256(link.uri.encode()).hexdigest()[:12]}"
-            return Host(name, link.uri, link.uri, link, None, None)
-        return Host(facts.id, facts.name, link.uri, link, facts, self._last_seen.get(facts.id))
+            way = f"{link.agent}\n{link.uri}" if link.agent else link.uri
+            name = f"uri-{hashlib.sha256(way.encode()).hexdigest()[:12]}"
+            shown = f"{link.uri} of {agent}" if agent else link.uri
+            return Host(name, shown, link.uri, link, None, None, agent)
+        return Host(facts.id, facts.name, link.uri, link, facts, self._last_seen.get(facts.id), agent)

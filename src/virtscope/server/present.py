@@ -277,6 +277,7 @@ class Present:
             reason=host.link.reason,
             last_seen=None if host.last_seen is None else host.last_seen / 1000,
             interval=host.link.interval,
+            agent=host.agent,
             facts=None
             if facts is None
             else answers.HostDescription(

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from virtscope.errors import (
+    AgentRefused,
     Ambiguous,
     BadInput,
     NotAllowed,
@@ -34,6 +35,7 @@ _STATUS: tuple[tuple[type[VirtscopeError], int], ...] = (
     (BadInput, 422),
     (NotFound, 404),
     (Ambiguous, 409),
+    (AgentRefused, 403),
     (StoreError, 503),
     (NotSignedIn, 401),
     (NotAllowed, 403),
@@ -47,7 +49,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(VirtscopeError)
     def ours(_request: Request, error: VirtscopeError) -> Response:
-        status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+        status = status_of(error)
         answer = problem(status, str(error), error.hint)
         if isinstance(error, TooOften):
             answer.headers["Retry-After"] = str(math.ceil(error.seconds))
@@ -71,6 +73,13 @@ def install(app: FastAPI) -> None:
     def unexpected(request: Request, error: Exception) -> Response:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return problem(500, "the server failed to answer", "Its log says more; please report it.")
+
+
+def status_of(error: VirtscopeError) -> int:
+    """The status with which an error is answered."""
+    if isinstance(error, AgentRefused) and error.unknown:
+        return 401
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 
 def problem(status: int, detail: str, hint: str = "") -> Response:

@@ -70,5 +70,7 @@ class Services:
     interval: float
     keep_days: int
     board: Newest
+    damage: Callable[[], str | None] = lambda: None
+    """What is missing because the store was damaged; None where it was not."""
     sight: str = ""
     """Names what can be seen, where that is not everything: two answers of one path differ by it."""

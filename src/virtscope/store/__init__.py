@@ -107,8 +107,11 @@ class Reader(Protocol):
 class Store(Reader, Protocol):
     """What an adapter can do."""
 
-    def append(self, batches: Sequence[Batch]) -> None:
+    def append(self, batches: Sequence[Batch]) -> Sequence[Batch]:
         """Store batches durably, all or none; one that is stored already is left out.
+
+        Returns:
+            what is new: the batches that were not stored, without what newer ones have overtaken already.
 
         Raises:
             StoreError: nothing was stored.

@@ -58,8 +58,8 @@ class Archive:
         self._database = database
         self._retention = retention
         self._folder = database.folder / "archive"
-        if database.is_new:
-            self._adopt()
+        self._adopt()
+        database.on_reopened(self._adopt)
 
     def run(self, now: int) -> None:
         """Archive every hour that is due, then forget what is past its retention. Unix ms."""
@@ -118,7 +118,9 @@ class Archive:
         metrics = metrics_of(scope)
         order = ", ".join((*scope.keys[1:], "host", "ts"))
         if level == RAW:
-            return f"SELECT * FROM ({snapshot.raw(scope, metrics, hour, hour + HOUR)}) ORDER BY {order}"
+            # What a server had archived when its database was lost, agents may have sent again.
+            distinct = "DISTINCT " if snapshot.files(scope, RAW, hour, hour + HOUR) else ""
+            return f"SELECT {distinct}* FROM ({snapshot.raw(scope, metrics, hour, hour + HOUR)}) ORDER BY {order}"
         steps = quantity_sql.steps(
             scope,
             metrics,
@@ -148,6 +150,7 @@ class Archive:
     def _expire_records(self, connection: duckdb.DuckDBPyConnection, before: int) -> None:
         """Forget old events, and descriptions that were old already when they were replaced; never the newest ones."""
         connection.execute(f"DELETE FROM events WHERE ts < {moment(before)}")
+        connection.execute("DELETE FROM progress WHERE epoch < ? AND epoch > 1000000000000", [before])
         newer = "SELECT 1 FROM inventory AS newer WHERE (newer.kind, newer.id, newer.host) = (i.kind, i.id, i.host)"
         gone = connection.execute(
             f"DELETE FROM inventory AS i WHERE i.ts < {moment(before)} "
@@ -167,6 +170,8 @@ class Archive:
 
     def _adopt(self) -> None:
         """List the files of an archive whose database is new: it was moved away, and its hours stay readable."""
+        if not self._database.is_new:
+            return
         levels = {**{s.value: (s, RAW) for s in Scope}, **{f"{s.value}_{ROLLUP}": (s, ROLLUP) for s in Scope}}
         with self._database.write() as connection:
             for path in sorted(self._folder.glob("*/day=*/*.parquet")):

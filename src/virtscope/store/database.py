@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import threading
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,9 +16,11 @@ from virtscope import __version__
 from virtscope.catalogue import Scope
 from virtscope.errors import StoreError
 from virtscope.schema import columns, ddl
+from virtscope.store.damage import is_damage, quarantine
+from virtscope.store.migrations import FORMAT, migrate
 
-FORMAT = 1
-"""The version of the data folder. A newer one is refused."""
+log = logging.getLogger(__name__)
+
 MEMORY_LIMIT = "1GB"
 CHECKPOINT_THRESHOLD = "256MB"
 FREE_SPACE_FLOOR = 64 * 1024 * 1024
@@ -32,14 +36,15 @@ _REFUSALS = (
 )
 """What is wrong with the store and not with what it is given."""
 
+_META = "CREATE TABLE IF NOT EXISTS meta (name VARCHAR PRIMARY KEY, value VARCHAR NOT NULL)"
 _TABLES = """
-CREATE TABLE IF NOT EXISTS meta (name VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
 CREATE TABLE IF NOT EXISTS progress (
-    agent VARCHAR, epoch BIGINT, sequence BIGINT NOT NULL, PRIMARY KEY (agent, epoch));
+    agent VARCHAR, epoch BIGINT, first BIGINT, last BIGINT NOT NULL, PRIMARY KEY (agent, epoch, first));
 CREATE TABLE IF NOT EXISTS inventory (
     ts TIMESTAMP_MS NOT NULL, kind VARCHAR NOT NULL, id VARCHAR NOT NULL, host VARCHAR NOT NULL, document VARCHAR);
 CREATE TABLE IF NOT EXISTS texts (hash VARCHAR PRIMARY KEY, text VARCHAR NOT NULL);
-CREATE TABLE IF NOT EXISTS links (uri VARCHAR PRIMARY KEY, document VARCHAR NOT NULL);
+CREATE TABLE IF NOT EXISTS links (
+    agent VARCHAR, uri VARCHAR, document VARCHAR NOT NULL, PRIMARY KEY (agent, uri));
 CREATE TABLE IF NOT EXISTS events (
     ts TIMESTAMP_MS NOT NULL, host VARCHAR NOT NULL, domain VARCHAR, kind VARCHAR NOT NULL, detail VARCHAR NOT NULL);
 CREATE TABLE IF NOT EXISTS archive (
@@ -58,16 +63,29 @@ class Database:
         """
         self.folder = folder
         self._path = folder / "hot.duckdb"
-        self._writing = threading.Lock()
+        self._writing = threading.RLock()
+        self._is_open = False
+        self._listeners: list[Callable[[], None]] = []
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(
                 f"cannot make the data folder {folder}: {error.strerror}", "Choose another with --data."
             ) from None
-        self.is_new = not self._path.exists()
+        self.is_new = not (self._path.exists() and self._path.stat().st_size)
+        self.id = ""
+        """Which store this is: one that had to begin anew is another one."""
         self.require_space()
         self._connection = self._open()
+        self._is_open = True
+
+    def on_reopened(self, listener: Callable[[], None]) -> None:
+        """Have it called, in the writing thread, when the file had to be opened anew.
+
+        What is in it then may be more than was known (a commit that failed behind the point where it was durable), or
+        less (the file was damaged, and is another one now).
+        """
+        self._listeners.append(listener)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection for one reader thread, on the same database; close it after use."""
@@ -82,6 +100,8 @@ class Database:
                 with the data themselves stays DuckDB's error.
         """
         with self._writing:
+            if not self._is_open:
+                self._reopen()
             self.require_space()
             cursor = self._connection.cursor()
             try:
@@ -106,6 +126,20 @@ class Database:
                 "Make room there, or choose another folder with --data.",
             )
 
+    def read_through(self) -> None:
+        """Read all of it once, so that damage is found at the start and not by whoever asks for it later.
+
+        Raises:
+            duckdb.Error: something cannot be read.
+        """
+        cursor = self.cursor()
+        try:
+            tables = cursor.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+            for (table,) in tables:
+                cursor.execute(f'SELECT bit_xor(hash(COLUMNS(*))) FROM "{table}"').fetchall()
+        finally:
+            cursor.close()
+
     def close(self) -> None:
         """Write everything into the file and close it."""
         with self._writing:
@@ -113,31 +147,83 @@ class Database:
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         try:
-            connection = duckdb.connect(
-                str(self._path),
-                config={"memory_limit": MEMORY_LIMIT, "checkpoint_threshold": CHECKPOINT_THRESHOLD},
-            )
+            return self._opened()
+        except duckdb.Error as error:
+            if not is_damage(error):
+                raise self._unusable(error) from error
+            self.put_away(str(error).splitlines()[0])
+        try:
+            return self._opened()
+        except duckdb.Error as error:
+            raise self._unusable(error) from error
+
+    def put_away(self, reason: str) -> None:
+        """Move the hot file into quarantine: it is damaged. Only while nobody has it open.
+
+        Raises:
+            StoreError: that is not possible.
+        """
+        try:
+            quarantine(self._path, reason)
+        except OSError as error:
+            raise StoreError(
+                f"{self._path} is damaged ({reason}) and cannot be moved away: {error.strerror}",
+                "Move it away by hand (keep it), and start again.",
+            ) from None
+        self.is_new = True
+
+    def _opened(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(
+            str(self._path),
+            config={"memory_limit": MEMORY_LIMIT, "checkpoint_threshold": CHECKPOINT_THRESHOLD},
+        )
+        try:
+            found = self._found_format(connection)
+            if found < FORMAT:
+                connection.close()
+                self._keep_copy(found)
+                connection = duckdb.connect(str(self._path))
+                migrate(connection, found)
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute("SET preserve_insertion_order = false")
             folder = str(self.folder.resolve()).replace("'", "''")
             connection.execute(f"SET allowed_directories = ['{folder}']")
             connection.execute("SET enable_external_access = false")
-            self._check_format(connection)
-        except duckdb.Error as error:
-            raise self._unusable(error) from error
+            self._make_tables(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
-    def _check_format(self, connection: duckdb.DuckDBPyConnection) -> None:
-        connection.execute(_TABLES)
+    def _found_format(self, connection: duckdb.DuckDBPyConnection) -> int:
+        """The format of what is there; ours, where nothing is yet."""
+        connection.execute(_META)
         row = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
-        if row is not None and int(row[0]) > FORMAT:
-            connection.close()
+        if row is None:
+            return FORMAT
+        if int(row[0]) > FORMAT:
             raise StoreError(
                 f"the data folder {self.folder} was written by a newer virtscope (format {row[0]}, this one reads "
                 f"{FORMAT})",
                 "Upgrade virtscope, or choose another folder with --data.",
             )
+        return int(row[0])
+
+    def _keep_copy(self, found: int) -> None:
+        """Keep the file as the older version left it: closing has written its log into it."""
+        copy = self._path.with_name(f"{self._path.name}.format-{found}")
+        if not copy.exists():
+            temporary = copy.with_name(f"{copy.name}.new")
+            shutil.copyfile(self._path, temporary)
+            temporary.replace(copy)
+        log.info("the data folder %s is brought from format %d to %d; %s is a copy", self.folder, found, FORMAT, copy)
+
+    def _make_tables(self, connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute(_TABLES)
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('format', ?), ('version', ?)", [FORMAT, __version__])
+        connection.execute("INSERT OR IGNORE INTO meta VALUES ('store', ?)", [str(uuid.uuid4())])
+        row = connection.execute("SELECT value FROM meta WHERE name = 'store'").fetchone()
+        self.id = row[0] if row else ""
         for scope in Scope:
             connection.execute(ddl(scope))
             self._add_columns(connection, scope)
@@ -148,6 +234,22 @@ class Database:
         for column in columns(scope):
             if column.name not in have:
                 connection.execute(f'ALTER TABLE {scope.value} ADD COLUMN "{column.name}" {column.type}')
+
+    def _reopen(self) -> None:
+        """Open the file anew, and tell everybody.
+
+        Raises:
+            StoreError: not now; the next to write tries again.
+        """
+        self._connection.close()
+        self._connection = self._open()
+        self._is_open = True
+        try:
+            for listener in self._listeners:
+                listener()
+        except BaseException:
+            self._is_open = False
+            raise
 
     def _unusable(self, error: duckdb.Error) -> StoreError:
         text = str(error)
@@ -167,6 +269,7 @@ class Database:
         try:
             cursor.rollback()
         except duckdb.Error:
-            self._connection.close()
-            self._connection = self._open()
+            log.warning("%s must be opened anew: %s", self._path, str(error).splitlines()[0])
+            self._is_open = False
+            self._reopen()
         return StoreError(f"could not write to {self._path}: {str(error).splitlines()[0]}", "Is the disk full?")

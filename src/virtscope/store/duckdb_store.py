@@ -25,13 +25,14 @@ class DuckdbStore:
         self._database = database
         self._records = records
         self._guard = threading.Lock()
-        self._newest = self._load_newest()
+        self._load()
+        database.on_reopened(self._load)
 
-    def append(self, batches: Sequence[Batch]) -> None:
-        """Store batches in one transaction; one that is stored already is left out."""
-        fresh = [batch for batch in batches if not self._records.is_stored(batch)]
+    def append(self, batches: Sequence[Batch]) -> list[Batch]:
+        """Store batches in one transaction; one that is stored already is left out. See the port."""
+        fresh = self._records.fresh(batches)
         if not fresh:
-            return
+            return []
         samples = [sample for batch in fresh for sample in batch.samples]
         with self._database.write() as connection:
             for scope in Scope:
@@ -41,8 +42,9 @@ class DuckdbStore:
                     connection.execute(f"INSERT INTO {scope.value} BY NAME SELECT * FROM incoming")
                     connection.unregister("incoming")
             self._records.write(connection, fresh)
-        self._records.committed(fresh)
+        effective = self._records.committed(fresh)
         self._note_newest(samples)
+        return effective
 
     def latest(self, scope: Scope, quantities: Sequence[Quantity] = ()) -> list[Latest]:
         """Every object that is in its host's newest sample of the scope, with its states and quantities: these, or all.
@@ -143,6 +145,11 @@ class DuckdbStore:
             return f"{fresh} UNION ALL BY NAME SELECT *, {step} AS step FROM ({old})" if old else fresh
 
         return quantity_sql.values(quantities, relation)
+
+    def _load(self) -> None:
+        newest = self._load_newest()
+        with self._guard:
+            self._newest = newest
 
     def _load_newest(self) -> dict[str, dict[Scope, tuple[int, ...]]]:
         newest: dict[str, dict[Scope, tuple[int, ...]]] = {}

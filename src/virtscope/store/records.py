@@ -7,19 +7,22 @@ rows refer to them.
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TypeAlias, TypeVar
 
 import duckdb
 import msgspec
 
 from virtscope.changes import changes
-from virtscope.sample import KINDS, Batch, Event, Facts, HostFacts, Link
+from virtscope.ranges import Ranges
+from virtscope.sample import KINDS, Batch, Event, Facts, HostFacts, Link, Lost
 from virtscope.store import Known, Version
 from virtscope.store.database import Database
 
-Key: TypeAlias = tuple[str, str, str]
+Key: TypeAlias = tuple[str, ...]
 """Kind, id and host of a thing."""
 Row: TypeAlias = tuple[int, str, str, str, str | None]
 """Time, kind, id, host, and the document; None where the thing is gone."""
@@ -28,24 +31,40 @@ _TYPES: Mapping[str, type] = {word: kind for kind, word in KINDS.items()}
 _TEXTS = ("xml", "persistent_xml")
 """The fields of facts that are kept as texts."""
 _HASH = "sha256:"
+_Stream: TypeAlias = tuple[str, int]
+"""An agent's epoch."""
+_NEVER: tuple[int, str | None] = (-(2**63), None)
 T = TypeVar("T", bound=object)
 
 
 class Records:
-    """The tables beside the samples."""
+    """The tables beside the samples. Written by one thread, read by any."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._progress = self._load_progress()
-        self._current = {key: document for _, key, document in self._load_current()}
+        self._guard = threading.Lock()
+        self._load()
+        database.on_reopened(self._load)
 
-    def is_stored(self, batch: Batch) -> bool:
-        """Whether a batch came before: its agent's stored sequence is already there."""
-        return batch.sequence <= self._progress.get((batch.agent, batch.epoch), 0)
+    def fresh(self, batches: Sequence[Batch]) -> list[Batch]:
+        """Those of these batches that are not stored yet, each once."""
+        seen: dict[_Stream, Ranges] = {}
+        found = []
+        for batch in batches:
+            stream = (batch.agent, batch.epoch)
+            known = seen.setdefault(stream, self.stored(*stream))
+            if batch.sequence and batch.sequence in known:
+                continue
+            if batch.sequence:
+                known.add(batch.sequence, batch.sequence)
+            found.append(batch)
+        return found
 
-    def stored_through(self, agent: str, epoch: int) -> int:
-        """The highest sequence of an agent's epoch that is durable; 0 where there is none."""
-        return self._progress.get((agent, epoch), 0)
+    def stored(self, agent: str, epoch: int) -> Ranges:
+        """Which sequences of an agent's epoch are durable, or known to be lost for ever."""
+        with self._guard:
+            known = self._progress.get((agent, epoch))
+            return known.copy() if known else Ranges()
 
     def write(self, connection: duckdb.DuckDBPyConnection, batches: Sequence[Batch]) -> None:
         """Write these batches' records within the transaction of ``connection``."""
@@ -54,21 +73,26 @@ class Records:
         events = [
             (event.at, event.host, event.domain, event.kind, event.detail)
             for batch in batches
-            for event in batch.events
+            for event in (*batch.events, *self._told_losses(batch))
         ]
-        links = {link.uri: _encode(link) for batch in batches for link in batch.links}
+        links = [(link.agent, link.uri, _encode(link)) for _, link in self._newest_links(batches).values()]
         _insert(connection, "INSERT OR IGNORE INTO texts SELECT c0, c1", list(texts.items()))
         _insert(connection, "INSERT INTO inventory SELECT make_timestamp_ms(c0), c1, c2, c3, c4", inventory)
         _insert(connection, "INSERT INTO events SELECT make_timestamp_ms(c0), c1, c2, c3, c4", events)
-        _insert(connection, "INSERT OR REPLACE INTO links SELECT c0, c1", list(links.items()))
-        progress = [(*name, sequence) for name, sequence in _highest(batches).items()]
-        _insert(connection, "INSERT OR REPLACE INTO progress SELECT c0, c1, c2", progress)
+        _insert(connection, "INSERT OR REPLACE INTO links SELECT c0, c1, c2", links)
+        self._write_progress(connection, batches)
 
-    def committed(self, batches: Sequence[Batch]) -> None:
-        """Take note that these batches are durable."""
-        self._progress |= _highest(batches)
-        for _, kind, id, host, document in self._news(batches, {}):  # noqa: A001
-            self._current[kind, id, host] = document
+    def committed(self, batches: Sequence[Batch]) -> list[Batch]:
+        """Take note that these batches are durable; they come back without what newer ones have overtaken."""
+        links = self._newest_links(batches)
+        progress = self._advanced(batches)
+        with self._guard:
+            self._progress |= progress
+            for at, *key, document in (row for batch in batches for row in _inventory(batch, {})):
+                if at >= self._current.get(tuple(key), _NEVER)[0]:
+                    self._current[tuple(key)] = (at, document)
+            self._links |= links
+        return [self._without_overtaken(batch) for batch in batches]
 
     def known(self) -> Known:
         """Everything as last reported, oldest first; what is gone is left out."""
@@ -80,10 +104,9 @@ class Records:
                 for _, (kind, _, _), document in self._load_current()
                 if document is not None and kind in _TYPES
             ]
-            links = cursor.execute("SELECT document FROM links").fetchall()
         finally:
             cursor.close()
-        return Known(tuple(facts), tuple(msgspec.json.decode(row[0], type=Link) for row in links))
+        return Known(tuple(facts), tuple(self._load_links()))
 
     def history(self, kind: str, id: str, limit: int = 500) -> list[Version]:  # noqa: A002
         """How a thing was described, oldest first: the newest ``limit`` versions of it."""
@@ -98,7 +121,7 @@ class Records:
             found = [Version(at, host, texts.decode(kind, text) if text else None) for at, host, text in rows[::-1]]
         finally:
             cursor.close()
-        return list(_with_changes(found))
+        return list(_with_changes(_without_repeats(found)))
 
     def events(  # what may be asked of a table
         self,
@@ -136,14 +159,94 @@ class Records:
         return [Event(*row) for row in rows]
 
     def _news(self, batches: Sequence[Batch], texts: dict[str, str]) -> list[Row]:
-        """What these batches say that is not what is known already; their texts are put into ``texts``."""
+        """What these batches say that is not what is known already; their texts are put into ``texts``.
+
+        What comes late is kept at its own time in the history, unless it says what is known.
+        """
         current = dict(self._current)
-        rows = []
-        for at, kind, id, host, document in (row for batch in batches for row in _inventory(batch, texts)):  # noqa: A001
-            if current.get((kind, id, host)) != document:
-                current[kind, id, host] = document
-                rows.append((at, kind, id, host, document))
+        rows: list[Row] = []
+        for row in (row for batch in batches for row in _inventory(batch, texts)):
+            at, *key, document = row
+            known = current.get(tuple(key))
+            if known is None or at >= known[0]:
+                current[tuple(key)] = (at, document)
+                if known is None or known[1] != document:
+                    rows.append(row)
+            elif known[1] != document:
+                # It was so until what is known now was told again: without that, the late word would be the newest.
+                rows += [row, (known[0], row[1], row[2], row[3], known[1])]
         return rows
+
+    def _newest_links(self, batches: Sequence[Batch]) -> dict[tuple[str, str], tuple[int, Link]]:
+        """The links that these batches tell of, with their times; without those that a newer word is known of."""
+        found: dict[tuple[str, str], tuple[int, Link]] = {}
+        for batch in batches:
+            for link in batch.links:
+                key = (link.agent, link.uri)
+                known = found.get(key) or self._links.get(key)
+                if known is None or batch.at >= known[0]:
+                    found[key] = (batch.at, link)
+        return found
+
+    def _without_overtaken(self, batch: Batch) -> Batch:
+        """A batch as it counts now: what it says of the present, if something newer is known, is left out."""
+
+        def is_newest(kind: str, id: str, host: str) -> bool:  # noqa: A002
+            return batch.at >= self._current.get((kind, id, host), _NEVER)[0]
+
+        return replace(
+            batch,
+            hosts=tuple(one for one in batch.hosts if is_newest(KINDS[HostFacts], one.id, one.id)),
+            domains=tuple(one for one in batch.domains if is_newest(KINDS[type(one)], one.id, one.host)),
+            others=tuple(one for one in batch.others if is_newest(KINDS[type(one)], one.id, one.host)),
+            gone=tuple(one for one in batch.gone if is_newest(one.kind, one.id, one.host)),
+            links=tuple(one for one in batch.links if batch.at >= self._links[one.agent, one.uri][0]),
+        )
+
+    def _told_losses(self, batch: Batch) -> Iterator[Event]:
+        """An event on every host of the agent for what it has lost, once."""
+        hosts = sorted({link.host for _, link in self._links.values() if link.agent == batch.agent and link.host})
+        for lost in batch.lost:
+            count = sum(
+                last - first + 1 for first, last in self.stored(batch.agent, lost.epoch).missing(lost.first, lost.last)
+            )
+            for host in hosts if count else ():
+                yield Event(lost.until or batch.at, host, None, "data lost", _lost_words(lost, count))
+
+    def _advanced(self, batches: Sequence[Batch]) -> dict[_Stream, Ranges]:
+        """What is durable of each stream once these batches are."""
+        found: dict[_Stream, Ranges] = {}
+
+        def add(agent: str, epoch: int, first: int, last: int) -> None:
+            stream = (agent, epoch)
+            if stream not in found:
+                found[stream] = self.stored(*stream)
+            found[stream].add(first, last)
+
+        for batch in batches:
+            if batch.sequence:
+                add(batch.agent, batch.epoch, batch.sequence, batch.sequence)
+            for lost in batch.lost:
+                add(batch.agent, lost.epoch, lost.first, lost.last)
+        return found
+
+    def _write_progress(self, connection: duckdb.DuckDBPyConnection, batches: Sequence[Batch]) -> None:
+        changed, absorbed = [], []
+        for (agent, epoch), now in self._advanced(batches).items():
+            before, after = set(self.stored(agent, epoch)), set(now)
+            begins = {first for first, _ in after}
+            changed += [(agent, epoch, first, last) for first, last in after - before]
+            absorbed += [(agent, epoch, first) for first, _ in before if first not in begins]
+        for row in absorbed:
+            connection.execute("DELETE FROM progress WHERE agent = ? AND epoch = ? AND first = ?", row)
+        _insert(connection, "INSERT OR REPLACE INTO progress SELECT c0, c1, c2, c3", changed)
+
+    def _load(self) -> None:
+        progress = self._load_progress()
+        with self._guard:
+            self._progress = progress
+            self._current = {key: (at, document) for at, key, document in self._load_current()}
+            self._links = {(link.agent, link.uri): (0, link) for link in self._load_links()}
 
     def _load_current(self) -> list[tuple[int, Key, str | None]]:
         """The newest row of each thing, oldest first."""
@@ -152,19 +255,27 @@ class Records:
             rows = cursor.execute(
                 """SELECT epoch_ms(max(ts)) AS newest, kind, id, host, arg_max_null(document, row(ts, rowid))
                    FROM inventory
-                   GROUP BY kind, id, host ORDER BY newest"""
+                   GROUP BY kind, id, host ORDER BY newest, max(rowid)"""
             ).fetchall()
         finally:
             cursor.close()
         return [(at, (kind, id, host), document) for at, kind, id, host, document in rows]  # noqa: A001
 
-    def _load_progress(self) -> dict[tuple[str, int], int]:
+    def _load_progress(self) -> dict[_Stream, Ranges]:
         cursor = self._database.cursor()
         try:
-            rows = cursor.execute("SELECT agent, epoch, sequence FROM progress").fetchall()
+            rows = cursor.execute("SELECT agent, epoch, list([first, last]) FROM progress GROUP BY ALL").fetchall()
         finally:
             cursor.close()
-        return {(agent, epoch): sequence for agent, epoch, sequence in rows}
+        return {(agent, epoch): Ranges((first, last) for first, last in ranges) for agent, epoch, ranges in rows}
+
+    def _load_links(self) -> list[Link]:
+        cursor = self._database.cursor()
+        try:
+            rows = cursor.execute("SELECT document FROM links").fetchall()
+        finally:
+            cursor.close()
+        return [msgspec.json.decode(row[0], type=Link) for row in rows]
 
 
 class _Texts:
@@ -186,7 +297,16 @@ class _Texts:
         return self._read[name]
 
 
-def _with_changes(versions: Sequence[Version]) -> Iterator[Version]:
+def _without_repeats(versions: Sequence[Version]) -> Iterator[Version]:
+    """What was told again without having changed is no version of its own."""
+    before: dict[str, Facts | None] = {}
+    for version in versions:
+        if version.host not in before or before[version.host] != version.facts:
+            yield version
+        before[version.host] = version.facts
+
+
+def _with_changes(versions: Iterable[Version]) -> Iterator[Version]:
     before: dict[str, Facts] = {}
     for version in versions:
         old = before.get(version.host)
@@ -236,12 +356,14 @@ def _with_texts(facts: T, change: Callable[[str], str], wanted: Callable[[str], 
     return replace(facts, **changed) if changed else facts  # type: ignore[type-var]  # all facts are dataclasses
 
 
-def _highest(batches: Sequence[Batch]) -> dict[tuple[str, int], int]:
-    highest: dict[tuple[str, int], int] = {}
-    for batch in batches:
-        name = (batch.agent, batch.epoch)
-        highest[name] = max(batch.sequence, highest.get(name, 0))
-    return highest
+def _lost_words(lost: Lost, count: int) -> str:
+    batches = f"{count} batch{'es' if count > 1 else ''}"
+    if not lost.since:
+        return f"{batches}: {lost.reason}"
+    begin, end = (
+        datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S") for at in (lost.since, lost.until)
+    )
+    return f"{batches} from {begin} to {end} UTC: {lost.reason}"
 
 
 def _encode(record: object) -> str:

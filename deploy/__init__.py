@@ -1,0 +1,1 @@
+"""What puts virtscope on machines: units, packages, a container."""

@@ -1,0 +1,1 @@
+"""Debian packages of the agent and of the server."""

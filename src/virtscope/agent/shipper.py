@@ -1,0 +1,212 @@
+"""The shipper: sends what is spooled to the server, in a thread of its own, until it is stored there.
+
+It asks nobody but the server what is stored, so that sending again after a lost answer, a restart or a server that has
+lost its newest minutes is all the same. Newest records go first, in deliveries of their own; old ones fill the time
+between. What the server answers decides what follows:
+
+    200             stored; refused frames are put aside
+    400 413 422     a frame in it is at fault: they are sent one by one, and that one is put aside
+    401 403 409 415 nobody here can mend it: everything is kept, tried seldom, and said
+    429 503         the server has too much to do: later, as it says
+    else            later, each time twice as late, up to a minute
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from virtscope import __version__
+from virtscope.agent.segment import Record
+from virtscope.agent.spool import Spool
+from virtscope.agent.transport import Answer, Transport
+from virtscope.errors import Malformed
+from virtscope.sample import now_ms
+from virtscope.wire import MOST_FRAMES, Delivery, Frame, Receipt, pack, unpack
+
+log = logging.getLogger(__name__)
+
+DELIVERY_BYTES = 512 * 1024
+"""Frames of one delivery; a single larger one still goes."""
+FRESH_MS = 60_000
+"""A record this young is fresh: it goes before older ones."""
+KEEP_ALIVE_SECONDS = 30.0
+"""With nothing to send the server is asked so often what it has: it may have lost something."""
+FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 60.0
+HELD_SECONDS = 60.0
+"""Between two tries while only a person can mend what is wrong."""
+
+_AT_FAULT = frozenset({400, 413, 422})
+_HELD = frozenset({401, 403, 409, 415})
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How shipping goes."""
+
+    delivered: int = 0
+    """Deliveries that were answered well."""
+    failed: int = 0
+    last_success: int = 0
+    """Unix ms; 0 is never."""
+    clock_offset: float | None = None
+    """The server's clock less ours, s, by its last answer."""
+    problem: str | None = None
+
+
+class Shipper:
+    """Ships one spool to one server."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        transport: Transport,
+        resync: Callable[[], None],
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        """Start.
+
+        Args:
+            spool: what is shipped.
+            transport: how.
+            resync: called when the server has another store than before, without any inventory.
+            clock: Unix ms.
+        """
+        self._spool = spool
+        self._transport = transport
+        self._resync = resync
+        self._clock = clock
+        self._store: str | None = None
+        self._progress = Progress()
+        self._wake = threading.Event()
+        self._until: float | None = None
+        self._backoff = FIRST_BACKOFF
+        self._fresh_turn = True
+        self._one_by_one = 0
+        self._thread = threading.Thread(target=self._run, name="shipper", daemon=True)
+        self._thread.start()
+
+    @property
+    def progress(self) -> Progress:
+        """How it goes."""
+        return self._progress
+
+    @property
+    def beats(self) -> bool:
+        """Whether the thread lives."""
+        return self._thread.is_alive()
+
+    def wake(self) -> None:
+        """There is something new to send; from any thread."""
+        self._wake.set()
+
+    def stop(self, seconds: float) -> None:
+        """Try for so long at most to send what is there, and end."""
+        self._until = time.monotonic() + seconds
+        self._wake.set()
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        pause = 0.0
+        while True:
+            self._wait(pause)
+            self._wake.clear()
+            pause = self._send()
+            if self._until is not None and (pause > 0 or time.monotonic() > self._until):
+                return
+
+    def _wait(self, seconds: float) -> None:
+        """While all goes well, new records end the wait; while it does not, only being stopped does."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._wake.wait(left)
+            if self._until is not None or (self._progress.problem is None and self._wake.is_set()):
+                return
+            self._wake.clear()
+
+    def _send(self) -> float:
+        """One delivery; seconds until the next."""
+        records, backlog = self._choose()
+        answer = self._transport.post(pack(self._delivery(records)), backlog=backlog)
+        if answer.status == 200:
+            return self._delivered(records, answer)
+        return self._failed(records, answer)
+
+    def _choose(self) -> tuple[Sequence[Record], bool]:
+        """Which records go next, and whether they are old: old and fresh ones take turns."""
+        limit = 1 if self._one_by_one else DELIVERY_BYTES
+        fresh = self._spool.newest(limit, self._clock() - FRESH_MS)
+        if fresh and self._fresh_turn:
+            return fresh[:MOST_FRAMES], False
+        old = self._spool.oldest(limit)[:MOST_FRAMES]
+        return old, bool(old) and self._clock() - old[0].at > FRESH_MS
+
+    def _delivery(self, records: Sequence[Record]) -> Delivery:
+        state = self._spool.state()
+        return Delivery(
+            sent=self._clock(),
+            version=__version__,
+            epochs=self._spool.epochs(),
+            waiting=state.waiting,
+            waiting_bytes=state.waiting_bytes,
+            oldest=state.oldest,
+            dropped=state.dropped,
+            losses=self._spool.losses(),
+            frames=tuple(Frame(record.epoch, record.sequence, record.frame) for record in records),
+        )
+
+    def _delivered(self, records: Sequence[Record], answer: Answer) -> float:
+        try:
+            receipt = unpack(answer.body, Receipt)
+        except Malformed as error:
+            return self._failed(records, replace(answer, status=0, detail=f"the answer makes no sense: {error}"))
+        frames = {(record.epoch, record.sequence): record.frame for record in records}
+        for refusal in receipt.refused:
+            if (frame := frames.get((refusal.epoch, refusal.sequence))) is not None:
+                self._spool.put_aside(refusal.epoch, refusal.sequence, refusal.reason, frame)
+        for epoch in self._spool.epochs():
+            self._spool.settle(epoch, receipt.ranges(epoch))
+        if self._store not in (None, receipt.store):
+            log.warning("the server has another store than before: everything is told anew")
+            self._resync()
+        self._store = receipt.store
+        if self._progress.problem is not None:
+            log.info("the server takes deliveries again")
+        self._backoff = FIRST_BACKOFF
+        self._one_by_one = max(self._one_by_one - 1, 0)
+        self._fresh_turn = not self._fresh_turn
+        self._progress = Progress(
+            delivered=self._progress.delivered + 1,
+            failed=self._progress.failed,
+            last_success=self._clock(),
+            clock_offset=(receipt.at - self._clock()) / 1000,
+        )
+        return 0.0 if self._spool.state().waiting else KEEP_ALIVE_SECONDS
+
+    def _failed(self, records: Sequence[Record], answer: Answer) -> float:
+        """Take note of what went wrong; seconds until the next try."""
+        if answer.status in _AT_FAULT:
+            return self._blamed(records, answer)
+        if self._progress.problem is None or answer.detail != self._progress.problem:
+            log.warning("cannot deliver to the server: %s", answer.detail)
+        self._progress = replace(self._progress, failed=self._progress.failed + 1, problem=answer.detail)
+        self._fresh_turn = True
+        if answer.status in _HELD:
+            return HELD_SECONDS * random.uniform(0.8, 1.2)
+        pause, self._backoff = self._backoff, min(self._backoff * 2, LONGEST_BACKOFF)
+        return max(pause, answer.retry_after or 0.0) * random.uniform(0.7, 1.3)
+
+    def _blamed(self, records: Sequence[Record], answer: Answer) -> float:
+        """One of these frames is at fault: find out which, and put it aside."""
+        if len(records) == 1:
+            only = records[0]
+            self._spool.put_aside(only.epoch, only.sequence, answer.detail, only.frame)
+            return 0.0
+        if not records:
+            return HELD_SECONDS  # the delivery itself is what it does not understand
+        self._one_by_one = len(records)
+        return 0.0

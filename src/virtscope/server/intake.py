@@ -1,0 +1,398 @@
+"""The intake: what agents post, checked and handed to ingest; the answer waits until it is durable.
+
+Nothing that comes in may cost more than its agent. An agent has one delivery under way at a time; what waits for the
+store is bounded in bytes, old batches get a half of that at most, so that fresh ones go first when there is much to do;
+and what cannot be read or goes beyond a quota is refused frame by frame. Who the agent is, its certificate has told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from virtscope.errors import Malformed, TooNew, WireError
+from virtscope.ranges import Ranges
+from virtscope.sample import Batch, Lost, now_ms
+from virtscope.server.ingest import EARLIEST_MS, FUTURE_MS, NOT_STORABLE, Ingest
+from virtscope.server.problems import problem
+from virtscope.server.quota import Quota
+from virtscope.wire import (
+    CONTENT_TYPE,
+    LARGEST_CONTENT,
+    LARGEST_DELIVERY,
+    LARGEST_ENVELOPE,
+    LARGEST_FRAME,
+    MOST_FRAMES,
+    MOST_RANGES,
+    Delivery,
+    Frame,
+    Receipt,
+    Refusal,
+    decode,
+    decompress,
+    pack,
+    receipt_ranges,
+    unpack,
+)
+
+log = logging.getLogger(__name__)
+
+MEMORY = 256 * 1024 * 1024
+"""Bytes that deliveries may take from the first byte of a body until they are stored."""
+EXPANSION = 16
+"""How much larger a delivery is in memory than on the wire, about."""
+BODY_SECONDS = 20.0
+"""For a body to come in."""
+STORE_SECONDS = 25.0
+"""For a delivery to become durable."""
+
+
+class Stored(Protocol):
+    """What tells how far an agent is stored: the records."""
+
+    def stored(self, agent: str, epoch: int) -> Ranges:
+        """Which sequences of an agent's epoch are durable, or known to be lost for ever."""
+
+
+class Owners(Protocol):
+    """What tells whose a host is: the fleet."""
+
+    def owner(self, host: str) -> str | None:
+        """An agent's id, empty for this process; None where nobody has told of it."""
+
+    def agent_name(self, agent: str) -> str:
+        """An agent's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What an agent's last delivery has told of it."""
+
+    at: int
+    """When it came, Unix ms."""
+    address: str
+    version: str
+    clock_offset: float
+    """The agent's clock less ours, s; the way of the delivery is in it."""
+    waiting: int
+    waiting_bytes: int
+    oldest: int
+    """When the oldest waiting batch was made, Unix ms of the agent's clock; 0: nothing waits."""
+    dropped: int
+    problem: str | None = None
+    """Why the last delivery was not taken, where it was not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What came in since the start."""
+
+    deliveries: int = 0
+    frames: int = 0
+    bytes: int = 0
+    duplicates: int = 0
+    refused: int = 0
+    put_off: int = 0
+    """Deliveries that were asked to come later."""
+
+
+class _Answered(Exception):
+    """The answer is clear already."""
+
+    def __init__(self, status: int, detail: str, hint: str = "", retry_after: int | None = None) -> None:
+        super().__init__(detail)
+        self.response = problem(status, detail, hint)
+        if retry_after is not None:
+            self.response.headers["Retry-After"] = str(retry_after)
+
+
+class Intake:
+    """The route of deliveries. Its coroutines belong to one event loop."""
+
+    def __init__(
+        self,
+        ingest: Ingest,
+        records: Stored,
+        owners: Owners,
+        store: Callable[[], str],
+        identify: Callable[[Request], str],
+        memory: int = MEMORY,
+    ) -> None:
+        """Begin.
+
+        Args:
+            ingest: where batches go.
+            records: how far agents are stored.
+            owners: whose hosts are.
+            store: which store this is.
+            identify: the id of the agent that a request comes from, by its certificate; raises what answers it.
+            memory: bytes that deliveries may take.
+        """
+        self._ingest = ingest
+        self._records = records
+        self._owners = owners
+        self._store = store
+        self._identify = identify
+        self._memory = memory
+        self._used = 0
+        self._busy: set[str] = set()
+        self._quota = Quota()
+        self._decoding = ThreadPoolExecutor(1, thread_name_prefix="intake")
+        self._heard: dict[str, Heard] = {}
+        self._taken = Taken()
+
+    @property
+    def taken(self) -> Taken:
+        """What came in since the start."""
+        return self._taken
+
+    @property
+    def used(self) -> int:
+        """Bytes that deliveries take at the moment, about."""
+        return self._used
+
+    def heard(self, agent: str) -> Heard | None:
+        """What an agent's last delivery has told of it; None where none came since the start."""
+        return self._heard.get(agent)
+
+    def forget(self, agent: str) -> None:
+        """An agent may not deliver any more."""
+        self._heard.pop(agent, None)
+        self._quota.forget(agent)
+
+    def close(self) -> None:
+        """Let the thread go."""
+        self._decoding.shutdown(wait=False, cancel_futures=True)
+
+    async def receive(self, request: Request) -> Response:
+        """Answer one delivery."""
+        agent = self._identify(request)
+        try:
+            _require_known_version(request)
+            with self._admitted(agent, request) as grow:
+                body = await _body(request, grow)
+                return await self._take(agent, body, request)
+        except _Answered as answered:
+            known = self._heard.get(agent)
+            if known is not None:
+                self._heard[agent] = replace(known, problem=str(answered))
+            return answered.response
+
+    @contextmanager
+    def _admitted(self, agent: str, request: Request) -> Iterator[Callable[[int], None]]:
+        """Hold a place and the memory for a delivery; ``grow`` takes more of it as the body comes in."""
+        if agent in self._busy:
+            raise self._put_off(429, "another delivery of this agent is under way")
+        backlog = request.query_params.get("backlog") == "1"
+        limit = self._memory // 2 if backlog else self._memory
+        held = 0
+
+        def grow(count: int) -> None:
+            nonlocal held
+            if self._used + count * EXPANSION > limit:
+                raise self._put_off(503, "the server has too much to do at the moment")
+            held += count * EXPANSION
+            self._used += count * EXPANSION
+
+        self._busy.add(agent)
+        try:
+            grow(_declared(request))
+            yield grow
+        finally:
+            self._busy.discard(agent)
+            self._used -= held
+
+    def _put_off(self, status: int, detail: str) -> _Answered:
+        self._taken = replace(self._taken, put_off=self._taken.put_off + 1)
+        return _Answered(status, detail, "It keeps everything and comes again.", retry_after=random.randint(1, 5))
+
+    async def _take(self, agent: str, body: bytes, request: Request) -> Response:
+        loop = asyncio.get_running_loop()
+        try:
+            delivery = unpack(body, Delivery)
+            if len(delivery.frames) > MOST_FRAMES or max(len(delivery.losses), len(delivery.epochs)) > MOST_RANGES:
+                raise Malformed("the delivery has too many parts")
+            new = [one for one in delivery.frames if one.sequence not in self._records.stored(agent, one.epoch)]
+            batches, refused = await loop.run_in_executor(self._decoding, self._decoded, agent, new)
+        except TooNew as error:
+            raise _Answered(415, str(error), error.hint) from None
+        except WireError as error:
+            raise _Answered(400, str(error)) from None
+        self._note(agent, delivery, request)
+        if lost := _lost(delivery):
+            batches.append(Batch(agent, 0, 0, now_ms(), lost=lost))
+        if batches:
+            refused += await self._stored(batches)
+        self._taken = replace(
+            self._taken,
+            deliveries=self._taken.deliveries + 1,
+            frames=self._taken.frames + len(delivery.frames),
+            duplicates=self._taken.duplicates + len(delivery.frames) - len(new),
+            bytes=self._taken.bytes + len(body),
+            refused=self._taken.refused + len(refused),
+        )
+        stored = {epoch: receipt_ranges(self._records.stored(agent, epoch)) for epoch in delivery.epochs}
+        receipt = Receipt(now_ms(), self._store(), stored, tuple(refused))
+        return Response(pack(receipt), media_type="application/msgpack", headers={"Cache-Control": "no-store"})
+
+    def _decoded(self, agent: str, frames: Sequence[Frame]) -> tuple[list[Batch], list[Refusal]]:
+        """The batches that may be stored, and the frames that may not; in a thread of its own."""
+        batches: list[Batch] = []
+        refused: list[Refusal] = []
+        left = LARGEST_CONTENT
+        for frame in frames:
+            try:
+                body = _envelope(frame, left)
+                left -= len(body)
+                batch = self._own(agent, decode.batch(agent, frame, body))
+                reason = self._quota.refuses(batch)
+            except Malformed as error:
+                reason = str(error)
+            if reason:
+                log.warning("a batch of agent %s is refused: %s", agent, reason)
+                refused.append(Refusal(frame.epoch, frame.sequence, reason))
+            else:
+                batches.append(batch)
+        return batches, refused
+
+    def _own(self, agent: str, batch: Batch) -> Batch:
+        """A batch whose hosts are this agent's; it is not asked whose they are.
+
+        Raises:
+            _Answered: a host in it is somebody else's.
+        """
+        for host in _hosts(batch):
+            if (owner := self._owners.owner(host)) not in (None, agent):
+                whose = f"the agent {self._owners.agent_name(owner)}" if owner else "this server itself"
+                log.warning("agent %s tells of the host %s, which is watched by %s", agent, host, whose)
+                raise _Answered(
+                    409,
+                    f"the host {host} is watched by {whose} already",
+                    "Let one of the two watch it: stop this agent, or revoke the other one.",
+                )
+        return replace(
+            batch,
+            hosts=tuple(replace(one, agent=agent) for one in batch.hosts),
+            links=tuple(replace(one, agent=agent) for one in batch.links),
+        )
+
+    async def _stored(self, batches: Sequence[Batch]) -> list[Refusal]:
+        """Wait until batches are durable; those that never will be are refused.
+
+        Raises:
+            _Answered: the store takes nothing at the moment.
+        """
+        reason = await self._submitted(batches)
+        if reason is None:
+            return []
+        if reason != NOT_STORABLE:
+            raise self._put_off(503, reason)
+        if len(batches) == 1:
+            return [Refusal(batches[0].epoch, batches[0].sequence, reason)]
+        return [refusal for batch in batches for refusal in await self._stored([batch])]
+
+    async def _submitted(self, batches: Sequence[Batch]) -> str | None:
+        loop = asyncio.get_running_loop()
+        durable: asyncio.Future[str | None] = loop.create_future()
+
+        def settle(reason: str | None) -> None:
+            if not durable.done():  # else nobody waits any more
+                durable.set_result(reason)
+
+        def done(reason: str | None) -> None:
+            loop.call_soon_threadsafe(settle, reason)
+
+        self._ingest.submit(batches, done)
+        try:
+            return await asyncio.wait_for(durable, STORE_SECONDS)
+        except TimeoutError:
+            raise self._put_off(503, "storing takes too long") from None
+
+    def _note(self, agent: str, delivery: Delivery, request: Request) -> None:
+        now = now_ms()
+        self._heard[agent] = Heard(
+            at=now,
+            address=request.client.host if request.client else "",
+            version=delivery.version[:64],
+            clock_offset=(delivery.sent - now) / 1000,
+            waiting=max(delivery.waiting - len(delivery.frames), 0),
+            waiting_bytes=max(delivery.waiting_bytes - sum(len(frame.body) for frame in delivery.frames), 0),
+            oldest=delivery.oldest,
+            dropped=delivery.dropped,
+        )
+
+
+def _hosts(batch: Batch) -> set[str]:
+    """Every host that a batch says something of."""
+    told = (*batch.samples, *batch.domains, *batch.others, *batch.gone, *batch.events)
+    linked = {link.host for link in batch.links if link.host}
+    return {one.host for one in told} | {one.id for one in batch.hosts} | linked
+
+
+def _lost(delivery: Delivery) -> tuple[Lost, ...]:
+    return tuple(
+        Lost(loss.epoch, loss.first, loss.last, _moment(loss.since), _moment(loss.until), loss.reason[:200])
+        for loss in delivery.losses
+        if 0 < loss.first <= loss.last < 2**62 and 0 <= loss.epoch < 2**62
+    )
+
+
+def _moment(at: int) -> int:
+    """A time that a loss names; 0, which is unknown, where it can be none."""
+    return at if EARLIEST_MS <= at <= now_ms() + FUTURE_MS else 0
+
+
+def _envelope(frame: Frame, left: int) -> bytes:
+    if not (0 < frame.sequence < 2**62 and 0 < frame.epoch < 2**62):
+        raise Malformed("a frame without a name")
+    if len(frame.body) > LARGEST_FRAME:
+        raise Malformed(f"a frame has more than {LARGEST_FRAME:,} bytes")
+    if left < LARGEST_ENVELOPE:
+        raise _Answered(413, "the delivery holds too much", "Send fewer frames in one.")
+    return decompress(frame.body)
+
+
+def _require_known_version(request: Request) -> None:
+    given = request.headers.get("content-type", "")
+    if given.replace(" ", "") != CONTENT_TYPE.replace(" ", ""):
+        raise _Answered(
+            415, f"this server reads {CONTENT_TYPE}, not {given[:100]!r}", "Upgrade the server before its agents."
+        )
+
+
+def _declared(request: Request) -> int:
+    """How long the body is said to be; 0 where it is not said."""
+    text = request.headers.get("content-length", "0")
+    length = int(text) if text.isascii() and text.isdigit() else 0
+    if length > LARGEST_DELIVERY:
+        raise _Answered(413, f"a delivery has {LARGEST_DELIVERY:,} bytes at most")
+    return length
+
+
+async def _body(request: Request, grow: Callable[[int], None]) -> bytes:
+    """The body, within its limits of size and time."""
+    declared = _declared(request)
+    parts, size = [], 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                if size > LARGEST_DELIVERY:
+                    raise _Answered(413, f"a delivery has {LARGEST_DELIVERY:,} bytes at most")
+                if size > declared:
+                    grow(len(part))
+                parts.append(part)
+    except TimeoutError:
+        raise _Answered(408, f"the body did not come within {BODY_SECONDS:.0f} s") from None
+    except ClientDisconnect:
+        raise _Answered(400, "the body was cut off") from None
+    return b"".join(parts)

@@ -1,0 +1,68 @@
+"""What one agent may put upon the server: so many objects, so long texts. One that goes beyond costs only itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import fields
+
+from virtscope.catalogue import Scope
+from virtscope.sample import KINDS, Batch, Facts
+
+MOST_OBJECTS = 50_000
+"""Different things that an agent may tell of in a day: domains, filters, networks, pools…"""
+MOST_DOMAINS = 10_000
+"""Domains on one host at one time."""
+LONGEST_TEXT = 64 * 1024
+"""Characters of a name, a description, an event."""
+LONGEST_XML = 2 * 1024 * 1024
+MOST_EVENTS = 10_000
+"""In one batch."""
+_XML = frozenset({"xml", "persistent_xml"})
+_DAY = 86_400.0
+
+
+class Quota:
+    """What each agent has told of today. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, set[tuple[str, str]]] = {}
+        self._began = time.monotonic()
+
+    def refuses(self, batch: Batch) -> str | None:
+        """Why a batch is beyond what its agent may; None where it is not, and then it counts."""
+        if time.monotonic() - self._began > _DAY:
+            self._seen, self._began = {}, time.monotonic()
+        if reason := next(_excesses(batch), None):
+            return reason
+        seen = self._seen.setdefault(batch.agent, set())
+        new = {(KINDS[type(facts)], facts.id) for facts in _facts(batch)} - seen
+        if len(seen) + len(new) > MOST_OBJECTS:
+            return f"the agent tells of more than {MOST_OBJECTS:,} different objects in a day"
+        seen |= new
+        return None
+
+    def forget(self, agent: str) -> None:
+        """An agent is there no more."""
+        self._seen.pop(agent, None)
+
+
+def _facts(batch: Batch) -> tuple[Facts, ...]:
+    return (*batch.hosts, *batch.domains, *batch.others)
+
+
+def _excesses(batch: Batch) -> Iterator[str]:
+    for sample in batch.samples:
+        if len(sample.rows.get(Scope.DOMAIN, ())) > MOST_DOMAINS:
+            yield f"a host has more than {MOST_DOMAINS:,} domains"
+    if len(batch.events) > MOST_EVENTS:
+        yield f"it has more than {MOST_EVENTS:,} events"
+    for facts in _facts(batch):
+        for field in fields(facts):
+            value = getattr(facts, field.name)
+            longest = LONGEST_XML if field.name in _XML else LONGEST_TEXT
+            if isinstance(value, str) and len(value) > longest:
+                yield f"the {field.name} of a {KINDS[type(facts)]} has more than {longest:,} characters"
+    for event in batch.events:
+        if max(len(event.kind), len(event.detail), len(event.host)) > LONGEST_TEXT:
+            yield f"an event has more than {LONGEST_TEXT:,} characters"

@@ -1,0 +1,44 @@
+"""Changes of the data folder's format, oldest first. Each is one transaction together with the record that it ran."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import duckdb
+
+FORMAT = 2
+"""The version of the data folder. A newer one is refused; an older one is migrated, and a copy of it kept."""
+
+
+def _ranges_and_agents(connection: duckdb.DuckDBPyConnection) -> None:
+    """Progress in ranges, because batches of agents come in any order; links by agent, because URIs repeat."""
+    connection.execute("ALTER TABLE progress RENAME TO progress_1")
+    connection.execute(
+        """CREATE TABLE progress (agent VARCHAR, epoch BIGINT, first BIGINT, last BIGINT NOT NULL,
+                                  PRIMARY KEY (agent, epoch, first))"""
+    )
+    connection.execute("INSERT INTO progress SELECT agent, epoch, 1, sequence FROM progress_1 WHERE sequence > 0")
+    connection.execute("DROP TABLE progress_1")
+    connection.execute("ALTER TABLE links RENAME TO links_1")
+    connection.execute(
+        "CREATE TABLE links (agent VARCHAR, uri VARCHAR, document VARCHAR NOT NULL, PRIMARY KEY (agent, uri))"
+    )
+    connection.execute("INSERT INTO links SELECT '', uri, document FROM links_1")
+    connection.execute("DROP TABLE links_1")
+
+
+MIGRATIONS: dict[int, Callable[[duckdb.DuckDBPyConnection], None]] = {1: _ranges_and_agents}
+"""From which format, and how to the next."""
+
+
+def migrate(connection: duckdb.DuckDBPyConnection, found: int) -> None:
+    """Bring a database of an older format to ours."""
+    for version in range(found, FORMAT):
+        connection.begin()
+        try:
+            MIGRATIONS[version](connection)
+            connection.execute("INSERT OR REPLACE INTO meta VALUES ('format', ?)", [version + 1])
+            connection.commit()
+        except BaseException:
+            connection.rollback()
+            raise

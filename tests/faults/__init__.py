@@ -1,0 +1,1 @@
+"""What must not lose anything: real servers and agents, and real faults."""

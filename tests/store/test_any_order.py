@@ -1,0 +1,115 @@
+"""Batches of agents come in any order, some of them twice, some never: what is true now, and what is remembered."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.synthetic import Opened, batch, opened
+from virtscope.ranges import Ranges
+from virtscope.sample import Batch, DomainFacts, Gone, HostFacts, Link, LinkState, Lost
+
+AT = 1_800_000_000_000
+
+
+def told(sequence: int, name: str) -> Batch:
+    """What an agent said of a domain at a time that grows with the sequence."""
+    facts = DomainFacts("d", name, "h", xml=f"<{name}/>")
+    return replace(batch(sequence, domains=(facts,)), at=AT + sequence)
+
+
+def test_what_comes_late_is_history_and_not_the_present(open_store: Opened) -> None:
+    effective = [open_store.store.append([told(number, f"n{number}")]) for number in (1, 4, 2, 3)]
+    assert [[facts.name for one in batches for facts in one.domains] for batches in effective] == [
+        ["n1"], ["n4"], [], [],
+    ]  # fmt: skip
+    (known,) = open_store.records.known().facts
+    assert isinstance(known, DomainFacts)
+    assert known.name == "n4"
+    versions = open_store.records.history("domain", "d")
+    assert [version.facts.name for version in versions if isinstance(version.facts, DomainFacts)] == [
+        "n1", "n2", "n3", "n4",
+    ]  # fmt: skip
+
+
+def test_something_that_is_gone_does_not_come_back_by_a_late_word(open_store: Opened) -> None:
+    open_store.store.append([replace(batch(5, gone=(Gone("h", "domain", "d"),)), at=AT + 5)])
+    (effective,) = open_store.store.append([told(2, "late")])
+    assert effective.domains == ()
+    assert open_store.records.known().facts == ()
+
+
+@settings(max_examples=25, deadline=None)
+@given(order=st.permutations(range(1, 9)), seed=st.integers(0, 2**32))
+def test_the_present_does_not_depend_on_the_order(
+    tmp_path_factory: pytest.TempPathFactory, order: list[int], seed: int
+) -> None:
+    chance = random.Random(seed)
+    folder = tmp_path_factory.mktemp("store")
+    with opened(folder) as made:
+        waiting = list(order) + [chance.choice(order) for _ in range(3)]
+        while waiting:
+            count = chance.randint(1, 3)
+            taken, waiting = waiting[:count], waiting[count:]
+            made.store.append([told(number, f"n{number % 3}") for number in taken])
+        assert made.records.stored("agent", 1) == Ranges([(1, 8)])
+        (known,) = made.records.known().facts
+        assert isinstance(known, DomainFacts)
+        assert known.name == "n2"
+    with opened(folder) as again:
+        assert again.records.stored("agent", 1) == Ranges([(1, 8)])
+        assert again.records.known().facts == (known,)
+
+
+def test_progress_in_ranges_survives_a_restart(tmp_path: Path) -> None:
+    with opened(tmp_path) as made:
+        for sequences in ((1, 2), (7,), (5,), (9,), (6,)):
+            made.store.append([told(number, "n") for number in sequences])
+        assert made.records.stored("agent", 1) == Ranges([(1, 2), (5, 7), (9, 9)])
+    with opened(tmp_path) as made:
+        assert made.records.stored("agent", 1) == Ranges([(1, 2), (5, 7), (9, 9)])
+        made.store.append([told(number, "n") for number in (3, 4, 8)])
+        assert made.records.stored("agent", 1) == Ranges([(1, 9)])
+    with opened(tmp_path) as made:
+        assert made.records.stored("agent", 1) == Ranges([(1, 9)])
+
+
+def test_the_same_batch_twice_in_one_transaction_is_stored_once(open_store: Opened) -> None:
+    assert len(open_store.store.append([told(1, "n"), told(1, "n"), told(2, "n")])) == 2
+
+
+def test_a_loss_is_told_once_on_every_host_of_the_agent(open_store: Opened) -> None:
+    hosts = tuple(HostFacts(name, name, f"uri-{name}", agent="agent") for name in ("h", "i"))
+    links = tuple(Link(host.uri, LinkState.UP, AT, host.id, agent="agent") for host in hosts)
+    open_store.store.append([batch(1, hosts=hosts, links=links)])
+    open_store.store.append([told(4, "n")])
+    lost = batch(0, lost=(Lost(1, 2, 6, AT, AT + 9_000, "the spool was full"),))
+    for _ in range(2):
+        open_store.store.append([lost])
+    assert open_store.records.stored("agent", 1) == Ranges([(1, 6)])
+    events = open_store.records.events(AT, AT + 10_000)
+    assert sorted((event.host, event.kind) for event in events) == [("h", "data lost"), ("i", "data lost")]
+    assert events[0].detail == "4 batches from 2027-01-15 08:00:00 to 2027-01-15 08:00:09 UTC: the spool was full"
+
+
+def test_links_of_two_agents_with_one_uri_are_two(tmp_path: Path) -> None:
+    links = [Link("qemu:///system", LinkState.UP, AT, name, agent=name) for name in ("a", "b")]
+    with opened(tmp_path) as made:
+        for link in links:
+            made.store.append([batch(1, links=(link,), agent=link.agent)])
+    with opened(tmp_path) as made:
+        assert sorted(made.records.known().links, key=lambda link: link.agent) == links
+
+
+def test_a_late_link_does_not_undo_a_newer_one(open_store: Opened) -> None:
+    up = Link("u", LinkState.UP, AT, "h", agent="agent")
+    down = replace(up, state=LinkState.DOWN)
+    open_store.store.append([replace(batch(2, links=(up,)), at=AT + 2)])
+    (effective,) = open_store.store.append([replace(batch(1, links=(down,)), at=AT + 1)])
+    assert effective.links == ()
+    assert open_store.records.known().links == (up,)
