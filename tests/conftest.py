@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.oidc.processes import Processes
 from tests.running import Running, running, until
 from tests.synthetic import Opened, opened
 
@@ -26,3 +27,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with running(data, "--connect", "test:///default", "--connect", absent, "--interval", "0.5") as process:
         until(lambda: process.get("/api/v1/domains")["domains"], "the test driver's domain")
         yield process
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[Processes]:
+    """Starts OpenID Connect providers, and ends them."""
+    made = Processes()
+    yield made
+    made.end()

@@ -1,10 +1,11 @@
-// A certified OpenID Connect provider for the tests: `node provider.mjs REDIRECT_URI` prints its issuer.
+// A certified OpenID Connect provider for the tests: `node provider.mjs REDIRECT_URI [NAME]` prints its issuer,
+// under the name that the host is called by.
 // Whoever signs in as "forged-…" gets an ID token that is wrong in that one way, and right in every other.
 import { createServer } from 'node:http';
 import { calculateJwkThumbprint, decodeJwt, exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose';
 import { Provider } from 'oidc-provider';
 
-const [redirectUri] = process.argv.slice(2);
+const [redirectUri, name = '127.0.0.1'] = process.argv.slice(2);
 const { privateKey } = await generateKeyPair('RS256', { extractable: true });
 const { privateKey: anothers } = await generateKeyPair('RS256');
 const jwk = await exportJWK(privateKey);
@@ -39,7 +40,7 @@ const FORGERIES = {
 
 const server = createServer();
 server.listen(0, '127.0.0.1', () => {
-  const issuer = `http://127.0.0.1:${server.address().port}`;
+  const issuer = `http://${name}:${server.address().port}`;
   const provider = new Provider(issuer, {
     clients: [
       {

@@ -6,10 +6,11 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
 
 from tests.running import PATIENCE, Running, running
 
@@ -18,6 +19,29 @@ ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 ]
+
+
+@contextmanager
+def browser(address: str, *expected: str) -> Iterator[Page]:
+    """A page of a browser in which every word on its console is a failure, but those that are expected."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        page = started.new_context(base_url=address).new_page()
+        page.set_default_timeout(PATIENCE * 1000)
+        expect.set_options(timeout=PATIENCE * 1000)
+        said: list[str] = []
+
+        def heard(message: ConsoleMessage) -> None:
+            # What a provider's own page says is not ours.
+            if message.type in ("error", "warning") and message.location["url"].startswith(address):
+                said.append(message.text)
+
+        page.on("console", heard)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        yield page
+        started.close()
+        assert [words for words in said if not any(word in words for word in expected)] == []
 
 
 @pytest.fixture(scope="session")
@@ -29,19 +53,9 @@ def page_server(server: Running) -> Running:
 
 @pytest.fixture(scope="module")
 def browser_page(page_server: Running) -> Iterator[Page]:
-    """A page in which every word on the browser's console is a failure."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        page = browser.new_context(base_url=page_server.address).new_page()
-        page.set_default_timeout(PATIENCE * 1000)
-        expect.set_options(timeout=PATIENCE * 1000)
-        said: list[str] = []
-        page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: said.append(str(error)))
+    """A page of the fleet."""
+    with browser(page_server.address, "status of 404") as page:
         yield page
-        browser.close()
-        assert [words for words in said if "status of 404" not in words] == []
 
 
 def test_the_fleet_is_live(browser_page: Page) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
@@ -11,6 +10,7 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 import pytest
 import urllib3
 
+from tests.oidc.processes import CALLBACK, Processes
 from tests.server.access.serving import PASSWORD, Client, Served, serving
 from virtscope.errors import BadInput, NotAllowed
 from virtscope.server.access.claims import identity
@@ -18,43 +18,9 @@ from virtscope.server.access.oidc import Provider
 from virtscope.server.access.settings import AccessSettings, OidcSettings
 from virtscope.server.access.who import Role
 
-ROOT = Path(__file__).parents[3]
-CALLBACK = "/api/v1/oidc/callback"
 ROLES = {"admins": Role.ADMIN, "operators": Role.OPERATOR, "viewers": Role.VIEWER}
 PROJECTS = {"acme": ("p-mine",)}
 ARRIVING = {"Origin": "", "Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}
-
-
-class Processes:
-    """Providers that were started, to be ended by their process."""
-
-    def __init__(self) -> None:
-        self.started: list[subprocess.Popen[str]] = []
-
-    def start(self, redirect: str) -> str:
-        """A provider's issuer."""
-        program = [str(ROOT / ".venv/bin/node"), "provider.mjs", redirect]
-        process = subprocess.Popen(
-            program, cwd=ROOT / "tests/oidc", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        self.started.append(process)
-        assert process.stdout is not None
-        issuer = process.stdout.readline().strip()
-        assert issuer.startswith("http://"), "the provider does not start: ./dev test makes its modules ready"
-        return issuer
-
-    def end(self) -> None:
-        """End them all."""
-        for process in self.started:
-            process.kill()
-            process.communicate()
-
-
-@pytest.fixture(scope="module")
-def processes() -> Iterator[Processes]:
-    made = Processes()
-    yield made
-    made.end()
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +29,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, processes: Processes) -> It
     (folder / "secret").write_text("s" * 43 + "\n")
 
     def settings(address: str) -> AccessSettings:
-        issuer = processes.start(address + CALLBACK)
+        issuer = processes.start(address)
         oidc = OidcSettings(issuer, "virtscope", folder / "secret", "Example", roles=ROLES, projects=PROJECTS)
         return AccessSettings(oidc=oidc)
 

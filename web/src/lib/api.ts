@@ -124,16 +124,35 @@ export class Problem extends Error {
 
 export type Parameters = Record<string, string | number | readonly string[] | undefined>;
 
+/** What the window hears when the server no longer knows who asks. */
+export const SIGNED_OUT = 'virtscope:signed-out';
+
 /** The answer of a path below /api/v1. Throws a Problem. */
 export async function get<T>(path: string, parameters: Parameters = {}): Promise<T> {
-  let response: Response;
+  const response = await ask(address(path, parameters), { headers: { Accept: 'application/json' } });
+  if (response.status === 401) dispatchEvent(new Event(SIGNED_OUT));
+  if (response.ok) return (await response.json()) as T;
+  throw await problem(response);
+}
+
+/** The answer to something sent to a path below /api/v1; undefined where there is none. Throws a Problem. */
+export async function send<T = undefined>(method: string, path: string, body?: unknown): Promise<T> {
+  const response = await ask(address(path, {}), {
+    method,
+    headers: { Accept: 'application/json', 'Content-Type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  if (response.status === 204) return undefined as T;
+  if (response.ok) return (await response.json()) as T;
+  throw await problem(response);
+}
+
+async function ask(to: string, request: RequestInit): Promise<Response> {
   try {
-    response = await fetch(address(path, parameters), { headers: { Accept: 'application/json' } });
+    return await fetch(to, request);
   } catch {
     throw new Problem('the server does not answer', 'Is virtscope still running?', 0);
   }
-  if (response.ok) return (await response.json()) as T;
-  throw await problem(response);
 }
 
 export function address(path: string, parameters: Parameters): string {

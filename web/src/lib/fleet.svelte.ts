@@ -33,40 +33,64 @@ class Fleet {
   #source: EventSource | null = null;
   #busy = false;
   #again = false;
+  /** Counts starts and stops: what an earlier start still waits for is not of interest any more. */
+  #run = 0;
+
+  constructor() {
+    setInterval(() => (this.now = Date.now() / 1000), 1000);
+  }
 
   start(): void {
-    setInterval(() => (this.now = Date.now() / 1000), 1000);
-    void this.#connect();
+    this.#run += 1;
+    this.state = 'connecting';
+    void this.#connect(this.#run);
+  }
+
+  /** Ends what goes on, and forgets what was shown: the next one may not see it. */
+  stop(): void {
+    this.#run += 1;
+    this.#source?.close();
+    this.#source = null;
+    this.info = this.problem = null;
+    this.hosts = [];
+    this.domains = [];
+    this.happenings = [];
+    this.at = 0;
+    this.state = 'connecting';
   }
 
   quantity(scope: string, name: string): Quantity | undefined {
     return this.quantities.get(`${scope}/${name}`);
   }
 
-  async #connect(): Promise<void> {
+  async #connect(run: number): Promise<void> {
+    if (run !== this.#run) return;
     try {
-      await this.#begin();
+      await this.#begin(run);
     } catch (error) {
+      if (run !== this.#run) return;
       this.#away(error);
-      setTimeout(() => void this.#connect(), AGAIN_MS);
+      setTimeout(() => void this.#connect(run), AGAIN_MS);
       return;
     }
+    if (run !== this.#run) return;
     this.#source = new EventSource('/api/v1/live');
     this.#source.addEventListener('tick', () => void this.#refresh());
     this.#source.addEventListener('event', (message) => this.#happened(message));
     this.#source.addEventListener('error', () => {
       this.#source?.close();
       this.#away(null);
-      setTimeout(() => void this.#connect(), AGAIN_MS);
+      setTimeout(() => void this.#connect(run), AGAIN_MS);
     });
   }
 
-  async #begin(): Promise<void> {
+  async #begin(run: number): Promise<void> {
     const [info, quantities, events] = await Promise.all([
       get<Info>('info'),
       get<Quantity[]>('quantities'),
       get<{ events: Happening[] }>('events', { limit: MOST_HAPPENINGS }),
     ]);
+    if (run !== this.#run) return;
     this.info = info;
     this.quantities = new Map(quantities.map((quantity) => [`${quantity.scope}/${quantity.name}`, quantity]));
     this.happenings = events.events;
@@ -96,11 +120,13 @@ class Fleet {
       return;
     }
     this.#busy = true;
+    const run = this.#run;
     try {
       const [hosts, domains] = await Promise.all([
         get<{ hosts: Host[] }>('hosts'),
         get<{ at: number; domains: Domain[] }>('domains'),
       ]);
+      if (run !== this.#run) return;
       this.hosts = hosts.hosts;
       this.domains = domains.domains;
       this.at = domains.at;
@@ -115,7 +141,7 @@ class Fleet {
       this.state = 'live';
       this.problem = null;
     } catch (error) {
-      this.#away(error);
+      if (run === this.#run) this.#away(error);
     } finally {
       this.#busy = false;
       if (this.#again) {
