@@ -106,6 +106,16 @@ def _families(told: Told) -> Iterator[Family]:
             yield Family(name, figure.kind, figure.help, series)
 
 
+def readings(told: Told) -> Iterator[tuple[Figure, str | None, float]]:
+    """What is known, one by one: the figure, what it is of (None: of the program), and its value."""
+    for name, value in told.items():
+        if isinstance(value, Mapping):
+            for key, number in value.items():
+                yield _DECLARED[name], key, number
+        elif value is not None:
+            yield _DECLARED[name], None, value
+
+
 def process() -> Told:
     """This process's own figures."""
     used = resource.getrusage(resource.RUSAGE_SELF)

@@ -60,6 +60,25 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
             )
         )
 
+    @api.get("/health", tags=["server"], **answering(answers.HealthDetail))
+    def how_it_does(services: Seen) -> Response:
+        """How the server does: what troubles it, and its own figures. Nothing of the fleet's projects is in it."""
+        failing, ailments = services.ingest.problem, [services.ingest.ailment, services.damage()]
+        reasons = [reason for reason in (failing, *ailments) if reason]
+        return _json(
+            answers.HealthDetail(
+                status="failing" if failing else "degraded" if reasons else "ok",
+                reasons=reasons,
+                at=time.time(),
+                started=services.started,
+                version=__version__,
+                figures=[
+                    answers.OwnFigure(figure.name, figure.help, label, value)
+                    for figure, label, value in own.readings(services.own())
+                ],
+            )
+        )
+
     @api.get("/quantities", tags=["catalogue"], **answering(list[answers.QuantityAnswer]))
     def quantities() -> Response:
         """What every figure is called, means, and is measured in."""
