@@ -153,7 +153,8 @@ _COMMANDS = (
     *("list networks", "list pools", "list events", "show", "show host", "show domain", "xml", "dump-xml"),
     *("filters", "filters list", "filters show", "filters tree", "top", "doctor"),
     *("token", "token create", "token list", "token withdraw", "agents", "agents list", "agents revoke"),
-    *("agents rename", "enrol"),
+    *("agents rename", "enrol", "login", "logout", "users", "users list", "users add", "users set", "users remove"),
+    *("users passwd", "api-tokens", "api-tokens list", "api-tokens create", "api-tokens revoke"),
 )
 
 
