@@ -32,7 +32,8 @@ PROJECTS: Setting[tuple[str, ...]] = Setting(
     "oidc-projects",
     Listed(Text("GROUP=PROJECT")),
     (),
-    "The projects that a group's members see; who is in none of these groups is not limited to any.",
+    "The projects that a group's members see, * for all; who is in none of these groups sees none. Without any, nobody "
+    "is limited.",
     _GROUP,
 )
 DEFAULT_ROLE = Setting(
