@@ -133,7 +133,8 @@ class _Server:
         self._live = Live()
         self._board = Board()
         archive = Archive(database, Retention(raw_days=settings.keep_days))
-        self._ingest = Ingest(store, self._committed, archive.run, self._pulse)
+        self._archive = archive
+        self._ingest = Ingest(store, self._committed, self._maintain, self._pulse)
         self._services = Services(
             store=store,
             records=records,
@@ -200,6 +201,12 @@ class _Server:
             self._intake.close()
         if self._access is not None:
             self._access.close()
+
+    def _maintain(self, now: int) -> None:
+        """Now and then, in the writing thread: who has fallen silent, and which hours are over."""
+        if turns := self._fleet.turns():
+            self._ingest.put(Batch("", 0, 0, now, events=turns))
+        self._archive.run(now)
 
     def _committed(self, commit: Committed) -> None:
         self._fleet.apply(commit.batches)
