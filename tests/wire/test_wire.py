@@ -120,7 +120,7 @@ def without_schema() -> bytes:
 
 
 def of_unknown_kind() -> bytes:
-    """A table whose schema says that it is something else: pyarrow, asked for the schema of that, ends the process."""
+    """A table whose schema says that it is something else: pyarrow, asked for the schema of that, may crash."""
     stream = bytearray(arrow(pa.table({"domain": ["d"]})))
     message = bytes(stream[8:])
     kind = decode._field(message, struct.unpack_from("<I", message)[0], 1)
@@ -147,7 +147,7 @@ def of_unknown_kind() -> bytes:
         "empty",
         "junk",
         "rows first",
-        "no header",
+        "kind",
         "type",
         "no key",
         "null key",

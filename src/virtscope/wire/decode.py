@@ -101,7 +101,7 @@ def _record_batches(stream: bytes) -> Iterator[pa.RecordBatch]:
                 raise Malformed("a table without a schema") from None
             return
         if schema is None:
-            # pyarrow takes any message for a schema, and a header that is not there for one: both end the process.
+            # pyarrow takes any message for a schema, and a header that is not there for one: both may end the process.
             if message.type != "schema" or _header_of(message.metadata.to_pybytes()) is None:
                 raise Malformed(f"a table begins with a {message.type}, not with its schema")
             schema = pa.ipc.read_schema(message)
