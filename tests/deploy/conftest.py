@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,14 +31,14 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def unpacked(packages: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what both packages hold, which every user may read."""
-    folder = tmp_path_factory.mktemp("unpacked")
-    for package in packages.values():
-        subprocess.run(["dpkg-deb", "-x", package, folder], check=True)
-    for parent in (folder, *folder.parents[:3]):
-        parent.chmod(parent.stat().st_mode | 0o055)
-    return folder
+def unpacked(packages: dict[str, Path]) -> Iterator[Path]:
+    """A folder with what both packages hold, which every user may read: pytest's own are its user's alone."""
+    with tempfile.TemporaryDirectory(prefix="vs-", dir="/var/tmp") as name:
+        folder = Path(name)
+        for package in packages.values():
+            subprocess.run(["dpkg-deb", "-x", package, folder], check=True)
+        folder.chmod(0o755)
+        yield folder
 
 
 Inside = Callable[[str], str]
