@@ -38,14 +38,14 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
 
 def test_a_spool_that_is_full(rig: Rig) -> None:
     """The oldest go, are counted, and seen as a gap; what the spool still has is stored."""
-    size = sized(1, 8) << 20
+    size = sized(256, 8_192) << 10
     server, agents = rig.both(1, "--spool", str(size), "--domains", "20")
     start = now_ms() - 3_600_000
     agents.emit(1, start)
     agents.delivered()
     server.end(signal.SIGKILL)
     while not agents.agents()[0]["dropped"]:
-        agents.emit(500, start := start + 5_000, step=1)
+        agents.emit(250, start := start + 5_000, step=1)
     assert agents.agents()[0]["size"] <= size + size // 8
     server = rig.server()
     agents.delivered()
@@ -56,7 +56,7 @@ def test_a_spool_that_is_full(rig: Rig) -> None:
     agents.end()
     server.end()
     found = rig.balance()
-    log.info("spool of %d MiB full: %s, dropped %d", size >> 20, found, agent["dropped"])
+    log.info("spool of %d KiB full: %s, dropped %d", size >> 10, found, agent["dropped"])
     assert found.is_sound, found
     assert len(found.missing) == agent["dropped"] > 0
     lost = sorted(at for _, at in found.missing)

@@ -13,13 +13,13 @@ from virtscope.sample import now_ms
 
 log = logging.getLogger(__name__)
 
-INTERVAL = 10.0
+INTERVAL = sized(4, 10)
 MEBIBYTE = 1 << 20
 
 
 def test_everybody_comes_back_with_a_backlog(rig: Rig) -> None:
     """After a long outage, all at once: what is new is seen within two intervals, while the old still drains."""
-    count, backlog = sized(50, 500), sized(60, 360)
+    count, backlog = sized(50, 500), sized(20, 360)
     server, agents = rig.both(count, "--domains", "4")
     agents.emit(1, now_ms() - 4_000_000)
     agents.delivered()
@@ -60,7 +60,7 @@ def test_everybody_comes_back_with_a_backlog(rig: Rig) -> None:
 
 def test_nothing_grows(rig: Rig) -> None:
     """A soak: after the same work again and again, memory, descriptors and threads are what they were."""
-    rounds, batches = sized(6, 60), sized(40, 1_000)
+    rounds, batches = sized(5, 60), sized(25, 1_000)
     server, agents = rig.both(4)
     start = now_ms() - 3_000_000
     marks: dict[str, list[tuple[int, int, int]]] = {"server": [], "agents": []}

@@ -17,7 +17,7 @@ AGENTS = 5
 
 def test_agents_killed_at_random(rig: Rig) -> None:
     """Kill -9 costs what was on its way into the spool: the last moment of a run, never anything before it."""
-    kills = sized(4, 100)
+    kills = sized(3, 100)
     server = rig.server()
     rig.enrol(server, AGENTS)
     runs: list[int] = []
@@ -55,7 +55,7 @@ def acknowledged(agents: Emitter) -> dict[str, int]:
 
 
 def test_a_server_killed_at_random_while_it_stores(rig: Rig) -> None:
-    kills = sized(3, 100)
+    kills = sized(2, 100)
     server, agents = rig.both(AGENTS)
     agents.tell("run 0.02")
     for number in range(kills):
