@@ -136,7 +136,7 @@ class Agent:
         self._writer: asyncio.StreamWriter | None = None
         self._turn = asyncio.Lock()
         self.bytes = 0
-        self.put_off = 0
+        self.put_off = self.cut_off = 0
 
     def frame(self, batch: Batch) -> Frame:
         """A batch under the next name."""
@@ -153,11 +153,15 @@ class Agent:
         body = pack(Delivery(now_ms(), "bench", (self._epoch,), frames=tuple(frames)))
         while True:
             async with self._turn:
-                status, answer = await self._post(body, backlog=backlog)
+                try:
+                    status, answer = await self._post(body, backlog=backlog)
+                except (OSError, asyncio.IncompleteReadError):
+                    status, answer, self._writer = 0, b"", None
             if status == 200:
                 break
-            assert status in (429, 503), (status, answer)
-            self.put_off += 1
+            assert status in (0, 429, 503), (status, answer)
+            self.put_off += status > 0
+            self.cut_off += status == 0
             await asyncio.sleep(self.host.chance.uniform(0.5, 2.0))
         receipt = unpack(answer, Receipt)
         assert not receipt.refused, receipt.refused
@@ -333,7 +337,8 @@ async def measure(
         shown.add_row("fresh ticks meanwhile, p99 · most", f"{percentile(fresh, 99):.1f} s · {max(fresh):.1f} s", "")
         shown.add_row("… in intervals", f"{lag:.2f}", "≤ 2")
         shown.add_row("memory, at most", f"{Used.of(pid).memory:.0f} MiB", "bounded")
-        shown.add_row("deliveries put off (429, 503)", f"{sum(agent.put_off for agent in agents):,}", "")
+        told = [sum(agent.put_off for agent in agents), sum(agent.cut_off for agent in agents)]
+        shown.add_row("deliveries put off (429, 503) · cut off", " · ".join(f"{one:,}" for one in told), "")
 
 
 def main() -> None:
@@ -355,9 +360,9 @@ def main() -> None:
         try:
             asyncio.run(measure(options, contexts, process.pid, port, shown))
         finally:
+            Console().print(shown)
             process.send_signal(signal.SIGTERM)
             process.wait(60)
-    Console().print(shown)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from virtscope.catalogue import METRICS, QUANTITIES, Scope, metrics_of, quantities_of
+from virtscope.exposition import own
 from virtscope.exposition.names import Dialect, names
 from virtscope.settings import pages
 from virtscope.settings.agent import AGENT
@@ -94,6 +95,12 @@ def _metrics_page() -> Iterator[str]:
             exposed = ", ".join(f"`{name}`" for name in names(metric, Dialect.INOVEX))
             source = f"{metric.group.value}: `{metric.source.replace('{}', '<n>')}`"
             yield f"| `{metric.name}` | {metric.kind.value} | {source} | {exposed} | {metric.help} |"
+
+    yield "\n## Of the programs themselves\n\nIn `/metrics` of every agent and server.\n"
+    yield "| Figure | Of | Label | What it is |\n|---|---|---|---|"
+    for program, figures in (("both", own.PROCESS), ("agent", own.AGENT), ("server", own.SERVER)):
+        for figure in figures:
+            yield f"| `{figure.name}` | {program} | {f'`{figure.label}`' if figure.label else ''} | {figure.help} |"
 
 
 def _openapi() -> dict[str, Any]:

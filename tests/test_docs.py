@@ -44,14 +44,24 @@ def functions_of(path: Path) -> set[str]:
     return {node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)}
 
 
-def test_what_proves_a_feature_is_there() -> None:
-    page = (ROOT / "docs/peers.md").read_text()
+@pytest.mark.parametrize("name", ["peers.md", "reliability.md"])
+def test_what_proves_something_is_there(name: str) -> None:
+    page = (ROOT / "docs" / name).read_text()
     named = proofs(page)
     assert named
     assert len(named) == page.count("::test_"), "a test is named in another form"
     for path, test in named:
         assert (ROOT / path).is_file(), path
         assert test in functions_of(ROOT / path), f"{path}::{test}"
+
+
+def test_every_fault_and_attack_has_its_test_or_says_that_it_has_none() -> None:
+    lines = (ROOT / "docs/reliability.md").read_text().splitlines()
+    rows = [line for line in lines if line.startswith("| ") and line.count("|") == 4 and "---" not in line]
+    assert len(rows) > 50
+    for row in rows:
+        _, what, happens, test, _ = row.split("|")
+        assert bool(proofs(test)) != ("not tested" in happens) or what.strip() in ("Fault", "Attack"), row
 
 
 def test_every_feature_of_ours_names_its_proof() -> None:

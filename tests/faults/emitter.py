@@ -110,9 +110,9 @@ class Cadence:
         self._thread.join()
 
     def _run(self) -> None:
-        due = time.monotonic()
+        due, at = time.monotonic(), 0
         while not self._ended.wait(max(due - time.monotonic(), 0)):
-            at = now_ms()
+            at = max(now_ms(), at + 1)  # a stamp names a sample, also when it has to catch up
             for one in self._agents:
                 one.emit(at)
             due += self._seconds

@@ -26,6 +26,10 @@ class Proxy:
         """The next answer of a connection that is open: the request has gone through, then all is cut."""
         self._lose.set()
 
+    def has_lost_more_than(self, count: int) -> bool:
+        """Whether more answers than these did not arrive."""
+        return self.lost > count
+
     def hold(self) -> None:
         """From now on nothing passes, and nobody is told: connections are open at one end."""
         self._passing.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -123,7 +124,8 @@ def fill(data: Path, disk: Path) -> set[int]:
 
 def put(store: Opened, number: int, acknowledged: set[int]) -> bool:
     at = 1_700_000_000_000 + number
-    rows = [full_row(Scope.DOMAIN, (f"domain{n}",), lambda name, n=n: hash((n, number, name))) for n in range(100)]
+    chance = random.Random(number)
+    rows = [full_row(Scope.DOMAIN, (f"domain{n}",), lambda _: chance.getrandbits(62)) for n in range(100)]
     try:
         store.store.append([Batch("agent", 1, number, at, (sample("host", at, {Scope.DOMAIN: rows}),))])
     except StoreError:

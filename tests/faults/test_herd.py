@@ -39,6 +39,7 @@ def test_everybody_comes_back_with_a_backlog(rig: Rig) -> None:
     )
     fresh = time.monotonic() - began
     assert seen
+    assert len(server.get("/api/v1/hosts")["hosts"]) == count
     agents.tell("pause")
     agents.delivered(600)
     drained = time.monotonic() - began

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 
 import pytest
 
@@ -52,10 +53,11 @@ def test_answers_that_are_lost(shared_rig: Rig, proxy: Proxy) -> None:
     """The request has gone through and is stored; the answer never comes; the same is sent again, to no effect."""
     _, agents = shared_rig.both(1, "--server", proxy.url)
     agents.tell("run 0.02")
-    for number in range(sized(3, 50)):
+    for _ in range(sized(3, 50)):
         agents.delivered_more(2)
+        before = proxy.lost
         proxy.lose_an_answer()
-        until(lambda wanted=number + 1: proxy.lost >= wanted, "an answer to lose")
+        until(partial(proxy.has_lost_more_than, before), "an answer to lose")
     agents.tell("pause")
     agents.delivered()
     found = shared_rig.balance()

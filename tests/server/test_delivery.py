@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from tests.running import Running, RunningAgent, enrol, running, until, virtscope
+from virtscope.exposition import own
 
 
 def free_port() -> int:
@@ -51,6 +52,12 @@ def test_a_host_is_enrolled_watched_renamed_and_revoked(tmp_path: Path) -> None:
             assert status["hosts"] == [host["id"]]
             assert status["dropped_batches"] == 0
             assert abs(status["clock_offset_seconds"]) < 5
+            body = server.request("/metrics").data.decode()
+            missing = [one.name for one in (*own.PROCESS, *own.SERVER) if f"\n{one.name}" not in body]
+            assert missing == []
+            assert 'virtscope_agent_dropped_batches_total{agent="kvm1"} 0' in body
+            health = server.get("/api/v1/health")
+            assert (health["status"], health["reasons"]) == ("ok", [])
             virtscope("agents", "rename", "kvm1", "kvm7", "--server", server.address)
             until(lambda: server.get("/api/v1/hosts")["hosts"][0]["agent"] == "kvm7", "the new name")
             assert "kvm7" in virtscope("agents", "list", "--server", server.address)

@@ -138,8 +138,13 @@ def test_a_host_whose_agent_is_silent_is_down_until_it_is_heard_again() -> None:
     assert not host.is_up
     assert host.link.reason == "its agent one is not heard of"
     assert host.link.since == clock.now - 30_001
+    (silent,) = fleet.turns()
+    assert (silent.host, silent.kind, silent.detail) == ("h9", "agent silent", "one")
+    assert fleet.turns() == ()
     fleet.apply([of_agent("a", sequence=2)])
     assert fleet.hosts()[0].is_up
+    assert [(event.host, event.kind) for event in fleet.turns()] == [("h9", "agent back")]
+    assert fleet.turns() == ()
 
 
 def test_a_late_sample_takes_no_domain_away() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 from contextlib import suppress
 from typing import Any
@@ -111,11 +112,30 @@ def test_a_newer_version_is_told_apart() -> None:
         decode.batch("a", Frame(1, 1, compress(msgspec.msgpack.encode({"version": 2, "anything": [1]}))))
 
 
+def without_schema() -> bytes:
+    """A table that begins with its rows."""
+    reader = pa.ipc.MessageReader.open_stream(arrow(pa.table({"domain": ["d"]})))
+    reader.read_next_message()
+    return bytes(reader.read_next_message().serialize().to_pybytes())
+
+
+def of_unknown_kind() -> bytes:
+    """A table whose schema says that it is something else: pyarrow, asked for the schema of that, may crash."""
+    stream = bytearray(arrow(pa.table({"domain": ["d"]})))
+    message = bytes(stream[8:])
+    kind = decode._field(message, struct.unpack_from("<I", message)[0], 1)
+    assert kind is not None
+    stream[8 + kind] = 77
+    return bytes(stream)
+
+
 @pytest.mark.parametrize(
     "stream",
     [
         b"",
         b"junk" * 50,
+        without_schema(),
+        of_unknown_kind(),
         arrow(pa.table({"domain": ["d"], "cpu_time": ["text"]})),
         arrow(pa.table({"cpu_time": [1]})),
         arrow(pa.table({"domain": pa.array([None], pa.string())})),
@@ -123,7 +143,18 @@ def test_a_newer_version_is_told_apart() -> None:
         arrow(pa.table({"domain": ["x" * 5_000]})),
         arrow(pa.table({"domain": ["d"] * 99}), compression="zstd"),
     ],
-    ids=["empty", "junk", "type", "no key", "null key", "dictionary", "long key", "compressed within"],
+    ids=[
+        "empty",
+        "junk",
+        "rows first",
+        "kind",
+        "type",
+        "no key",
+        "null key",
+        "dictionary",
+        "long key",
+        "compressed within",
+    ],
 )
 def test_what_is_no_table_is_refused(stream: bytes) -> None:
     with pytest.raises(Malformed):

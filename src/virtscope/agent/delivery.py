@@ -59,6 +59,7 @@ class Delivery:
             EnrolmentError: the identity cannot be used.
         """
         self.server = identity.server
+        self._limits = limits
         self._context = _Context(identity)
         self._spool = Spool(state / FOLDER, limits)
         self._shipper = Shipper(self._spool, Https(identity.server, self._context.get), resync)
@@ -83,6 +84,29 @@ class Delivery:
     def problem(self) -> str | None:
         """What an operator should know: why nothing can be spooled, delivered or renewed."""
         return self._spool.state().problem or self._shipper.progress.problem or self._renewal.problem
+
+    def figures(self) -> dict[str, float]:
+        """What it tells of itself, by the names of ``exposition.own``."""
+        spool, progress = self._spool.state(), self._shipper.progress
+        figures: dict[str, float] = {
+            "virtscope_spool_bytes": spool.size,
+            "virtscope_spool_limit_bytes": self._limits.size,
+            "virtscope_spool_waiting_batches": spool.waiting,
+            "virtscope_spool_waiting_bytes": spool.waiting_bytes,
+            "virtscope_spool_oldest_timestamp_seconds": spool.oldest / 1000,
+            "virtscope_spool_dropped_batches_total": spool.dropped,
+            "virtscope_spool_refused_batches_total": spool.refused,
+            "virtscope_spool_damaged_segments_total": spool.damaged,
+            "virtscope_spool_failing": int(spool.problem is not None),
+            "virtscope_delivery_successes_total": progress.delivered,
+            "virtscope_delivery_failures_total": progress.failed,
+            "virtscope_delivery_last_success_timestamp_seconds": progress.last_success / 1000,
+            "virtscope_delivery_failing": int(progress.problem is not None),
+            "virtscope_certificate_expiry_timestamp_seconds": self._renewal.identity.expires,
+        }
+        if progress.clock_offset is not None:
+            figures["virtscope_clock_offset_seconds"] = progress.clock_offset
+        return figures
 
     def late(self) -> tuple[str, ...]:
         """Which of its threads have ended though they should not."""

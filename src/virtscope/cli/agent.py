@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 
 from rich.text import Text
 
@@ -15,9 +16,10 @@ from virtscope.agent.enrolment.identity import Identity
 from virtscope.agent.spool import Limits
 from virtscope.cli.greeting import Greeting
 from virtscope.errors import BadInput
-from virtscope.exposition import web_config
+from virtscope.exposition import own, web_config
 from virtscope.exposition.board import Board
 from virtscope.exposition.listener import Listener
+from virtscope.exposition.own import Told
 from virtscope.notify import ServiceManager
 from virtscope.pulse import Pulse
 from virtscope.settings.agent import AgentSettings
@@ -39,7 +41,8 @@ def run(settings: AgentSettings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: ended.set())
     board = Board()
-    listener = _listener(settings, board)
+    delivery: Delivery | None = None
+    listener = _listener(settings, board, lambda: {**own.process(), **(delivery.figures() if delivery else {})})
     following: list[collector.Following] = []
 
     def resync() -> None:
@@ -79,11 +82,12 @@ def run(settings: AgentSettings) -> None:
     greeting.ended(NAME)
 
 
-def _listener(settings: AgentSettings, board: Board) -> Listener | None:
+def _listener(settings: AgentSettings, board: Board, figures: Callable[[], Told]) -> Listener | None:
     if settings.metrics is None:
         return None
     config = settings.web_config
-    return Listener(board, str(settings.metrics), web_config.load(config) if config else None, settings.dialect)
+    loaded = web_config.load(config) if config else None
+    return Listener(board, str(settings.metrics), loaded, settings.dialect, own=figures)
 
 
 def _identity(settings: AgentSettings) -> Identity | None:

@@ -26,6 +26,7 @@ from virtscope.exposition.board import Board
 from virtscope.exposition.credentials import Credentials
 from virtscope.exposition.families import exposition
 from virtscope.exposition.names import Dialect
+from virtscope.exposition.own import Told, families
 from virtscope.exposition.text_format import accepts_gzip, negotiated, text
 from virtscope.exposition.web_config import Tls, WebConfig
 from virtscope.sample import now_ms
@@ -54,10 +55,11 @@ class Listener:
         web_config: WebConfig | None = None,
         dialect: Dialect = Dialect.INOVEX,
         *,
+        own: Callable[[], Told] = dict,
         request_seconds: float = REQUEST_SECONDS,
         clock: Callable[[], int] = now_ms,
     ) -> None:
-        """Take the address, so that what is wrong with it is known before ``start``.
+        """Take the address, so that what is wrong with it is known before ``start``; ``own`` are the program's figures.
 
         Raises:
             BadInput: nobody can listen there.
@@ -66,6 +68,7 @@ class Listener:
         self._board = board
         self._dialect = dialect
         self._clock = clock
+        self._own = own
         self._rendering = threading.Lock()
         self._dropped = 0
         self._scheme = "https" if config.tls else "http"
@@ -106,7 +109,7 @@ class Listener:
         with self._rendering:
             now = exposition(self._board.view(self._clock()), self._dialect, self._dropped)
             self._dropped = now.dropped
-            return form.value, text(now.families, form)
+            return form.value, text((*now.families, *families(self._own())), form)
 
 
 def _bindable(address: str) -> tuple[str, int]:

@@ -546,3 +546,27 @@ class Health:
 
     status: str
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFigure:
+    """One of the server's own figures, as in ``/metrics``."""
+
+    name: str
+    help: str
+    label: str | None
+    """What it is of, where there are several of its name."""
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class HealthDetail:
+    """How the server does."""
+
+    status: str
+    """``ok``, ``degraded`` (it works, and something is missing) or ``failing`` (it stores nothing)."""
+    reasons: list[str]
+    at: float
+    started: float
+    version: str
+    figures: list[OwnFigure]

@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from virtscope import __version__
 from virtscope.catalogue import QUANTITIES, Quantity, Scope
+from virtscope.exposition import own
 from virtscope.exposition.families import exposition
 from virtscope.exposition.names import Dialect
 from virtscope.exposition.text_format import negotiated, text
@@ -56,6 +57,25 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
                 uris=[host.uri for host in services.fleet.hosts() if host.uri],
                 problem=services.ingest.problem,
                 dropped=services.ingest.dropped,
+            )
+        )
+
+    @api.get("/health", tags=["server"], **answering(answers.HealthDetail))
+    def how_it_does(services: Seen) -> Response:
+        """How the server does: what troubles it, and its own figures. Nothing of the fleet's projects is in it."""
+        failing, ailments = services.ingest.problem, [services.ingest.ailment, services.damage()]
+        reasons = [reason for reason in (failing, *ailments) if reason]
+        return _json(
+            answers.HealthDetail(
+                status="failing" if failing else "degraded" if reasons else "ok",
+                reasons=reasons,
+                at=time.time(),
+                started=services.started,
+                version=__version__,
+                figures=[
+                    answers.OwnFigure(figure.name, figure.help, label, value)
+                    for figure, label, value in own.readings(services.own())
+                ],
             )
         )
 
@@ -288,7 +308,8 @@ def health() -> APIRouter:
         form = negotiated(request.headers.get("accept", ""))
         made = exposition(services.board.view(now_ms()), dialect, counted.so_far)
         counted.so_far = made.dropped
-        return Response(text(made.families, form), media_type=form.value, headers={"Cache-Control": "no-store"})
+        families = (*made.families, *own.families(services.own()))
+        return Response(text(families, form), media_type=form.value, headers={"Cache-Control": "no-store"})
 
     return routes
 

@@ -16,6 +16,7 @@ from virtscope.sample import (
     Batch,
     BindingFacts,
     DomainFacts,
+    Event,
     FilterFacts,
     Gone,
     GuestFacts,
@@ -128,6 +129,7 @@ class Fleet(Directory):
         self._links: dict[_Way, Link] = {}
         self._agents: dict[str, str] = {}
         self._heard: dict[str, int] = {}
+        self._silent: frozenset[str] = frozenset()
         self._hosts: dict[str, HostFacts] = {}
         self._domains: dict[str, dict[str, DomainFacts]] = {}
         """By host, then by UUID: every sample of a host is compared with what is known there."""
@@ -170,6 +172,11 @@ class Fleet(Directory):
             facts = self._hosts.get(host)
             return facts.agent if facts else None
 
+    def agents(self) -> dict[str, str]:
+        """The agents that may tell of their hosts: names by id."""
+        with self._guard:
+            return dict(self._agents)
+
     def is_agent(self, agent: str) -> bool:
         """Whether this is the id of an agent that may tell of its hosts."""
         return agent in self._agents
@@ -181,6 +188,20 @@ class Fleet(Directory):
     def agent_name(self, agent: str) -> str:
         """An agent's name; its id where it is not admitted."""
         return self._agents.get(agent, agent)
+
+    def turns(self) -> tuple[Event, ...]:
+        """Which agents have fallen silent since this was last asked, and which are back: an event on each host."""
+        with self._guard:
+            links = {way: self._heard_of(link) for way, link in self._links.items() if link.agent and link.host}
+            silent = frozenset(way[0] for way, link in links.items() if link is not self._links[way])
+            before, self._silent = self._silent, silent
+            now = self._clock()
+            return tuple(
+                Event(now, link.host, None, f"agent {word}", self._agents.get(agent, agent))
+                for word, agents in (("silent", silent - before), ("back", (before - silent) & self._agents.keys()))
+                for (agent, _), link in links.items()
+                if agent in agents and link.host
+            )
 
     def hosts_of(self, agent: str) -> list[HostFacts]:
         """The hosts that an agent watches."""

@@ -26,7 +26,7 @@ MERGE_SECONDS = 0.5
 LONGEST_QUEUE = 10_000
 """Batches of this process that may wait; beyond, the oldest are dropped and counted."""
 RETRY_SECONDS = 5.0
-MAINTENANCE_SECONDS = 60.0
+MAINTENANCE_SECONDS = 30.0
 ROUND_SECONDS = 900.0
 """How long one round of the writing thread may take, its wait and an hour's archiving with it, before it is hung."""
 FUTURE_MS = 600_000
@@ -162,7 +162,7 @@ class Ingest:
         while True:
             self._pulse.expect("ingest", ROUND_SECONDS)
             with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._stopping, timeout=MAINTENANCE_SECONDS / 4)
+                self._changed.wait_for(lambda: self._queue or self._stopping, timeout=MAINTENANCE_SECONDS / 2)
                 if self._queue and not self._stopping:
                     self._changed.wait_for(lambda: self._stopping, timeout=MERGE_SECONDS)
                 waiting = list(self._queue)

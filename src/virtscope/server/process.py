@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TypeAlias
 
@@ -17,7 +18,9 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from virtscope.agent import collector
+from virtscope.exposition import own
 from virtscope.exposition.board import Board
+from virtscope.exposition.own import Told
 from virtscope.notify import ServiceManager
 from virtscope.pulse import Pulse
 from virtscope.sample import Batch, now_ms
@@ -130,7 +133,8 @@ class _Server:
         self._live = Live()
         self._board = Board()
         archive = Archive(database, Retention(raw_days=settings.keep_days))
-        self._ingest = Ingest(store, self._committed, archive.run, self._pulse)
+        self._archive = archive
+        self._ingest = Ingest(store, self._committed, self._maintain, self._pulse)
         self._services = Services(
             store=store,
             records=records,
@@ -144,6 +148,7 @@ class _Server:
             keep_days=settings.keep_days,
             board=self._board,
             damage=lambda: quarantined(settings.data),
+            own=self._own,
         )
         self._intake: Intake | None = None
         self._access: Access | None = None
@@ -196,6 +201,12 @@ class _Server:
             self._intake.close()
         if self._access is not None:
             self._access.close()
+
+    def _maintain(self, now: int) -> None:
+        """Now and then, in the writing thread: who has fallen silent, and which hours are over."""
+        if turns := self._fleet.turns():
+            self._ingest.put(Batch("", 0, 0, now, events=turns))
+        self._archive.run(now)
 
     def _committed(self, commit: Committed) -> None:
         self._fleet.apply(commit.batches)
@@ -265,6 +276,48 @@ class _Server:
             hosts=tuple(host.id for host in hosts),
             problem=heard.problem,
         )
+
+    def _own(self) -> Told:
+        count, hot = self._ingest.count, self._settings.data / "hot.duckdb"
+        files = [path for path in (hot, hot.with_name("hot.duckdb.wal")) if path.exists()]
+        told: dict[str, float | Mapping[str, float] | None] = {
+            **own.process(),
+            "virtscope_ingest_commits_total": count.commits,
+            "virtscope_ingest_batches_total": count.batches,
+            "virtscope_ingest_seconds_total": count.seconds,
+            "virtscope_ingest_dropped_batches_total": count.dropped,
+            "virtscope_ingest_failing": int(self._ingest.problem is not None),
+            "virtscope_store_hot_bytes": sum(path.stat().st_size for path in files),
+            "virtscope_store_free_bytes": shutil.disk_usage(self._settings.data).free,
+            "virtscope_store_quarantined": int(quarantined(self._settings.data) is not None),
+        }
+        return told | self._own_of_agents() if self._intake else told
+
+    def _own_of_agents(self) -> dict[str, float | Mapping[str, float] | None]:
+        assert self._intake is not None
+        taken = self._intake.taken
+        known = {name: found for agent, name in self._fleet.agents().items() if (found := self._status(agent))}
+
+        def each(value: Callable[[AgentStatus], float | None]) -> dict[str, float]:
+            return {name: number for name, found in known.items() if (number := value(found)) is not None}
+
+        return {
+            "virtscope_intake_deliveries_total": taken.deliveries,
+            "virtscope_intake_frames_total": taken.frames,
+            "virtscope_intake_bytes_total": taken.bytes,
+            "virtscope_intake_duplicates_total": taken.duplicates,
+            "virtscope_intake_refused_total": taken.refused,
+            "virtscope_intake_put_off_total": taken.put_off,
+            "virtscope_intake_memory_bytes": self._intake.used,
+            "virtscope_intake_memory_limit_bytes": self._settings.ingest_bytes,
+            "virtscope_agents": len(self._fleet.agents()),
+            "virtscope_agent_last_heard_timestamp_seconds": each(lambda one: one.last_heard),
+            "virtscope_agent_lag_seconds": each(lambda one: one.lag_seconds),
+            "virtscope_agent_backlog_batches": each(lambda one: one.backlog_batches),
+            "virtscope_agent_backlog_bytes": each(lambda one: one.backlog_bytes),
+            "virtscope_agent_clock_offset_seconds": each(lambda one: one.clock_offset_seconds),
+            "virtscope_agent_dropped_batches_total": each(lambda one: one.dropped_batches),
+        }
 
     def _access_settings(self, page: socket.socket, *, https: bool) -> AccessSettings:
         settings = self._settings

@@ -66,6 +66,8 @@ def scoped(services: Services, who: Who) -> Services:
         present=present,
         live=_Stream(services.live, services.fleet, who),
         board=_NoBoard(),
+        own=dict,
+        damage=lambda: None,
         sight=hashlib.sha256("\n".join(sorted(who.projects)).encode()).hexdigest()[:16],
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from virtscope.exposition.board import View
+from virtscope.exposition.own import Told
 from virtscope.sample import Event
 from virtscope.server.answers import EventAnswer
 from virtscope.server.fleet import Directory
@@ -72,5 +73,7 @@ class Services:
     board: Newest
     damage: Callable[[], str | None] = lambda: None
     """What is missing because the store was damaged; None where it was not."""
+    own: Callable[[], Told] = dict
+    """What the server tells of itself."""
     sight: str = ""
     """Names what can be seen, where that is not everything: two answers of one path differ by it."""

@@ -53,14 +53,16 @@ def steps(  # what a query is made of
             counts, and only objects are kept that have a row of that kind.
 
     A counter that fell to less than half was reset, and grew by its new value; one that fell less has wobbled (the
-    kernel's iowait does) and did not grow. One below zero is no counter: it says nothing. Rows more than MAX_GAP_SECONDS apart say nothing of the time between.
+    kernel's iowait does) and did not grow. One below zero is no counter, and says nothing. Rows more than
+    MAX_GAP_SECONDS apart say nothing of the time between.
     """
     keys = ", ".join(scope.keys)
     counters = [metric.name for metric in metrics if metric.kind is Kind.COUNTER]
     gauges = [metric.name for metric in metrics if metric.kind is Kind.GAUGE]
     before = "".join(f", {_before(scope, name)}" for name in counters)
     grown = "".join(
-        f', CASE WHEN {_elapsed(scope, n)} IS NULL OR least("{n}", "{n}__old") < 0 THEN NULL WHEN "{n}" >= "{n}__old" THEN "{n}" - "{n}__old"'
+        f', CASE WHEN {_elapsed(scope, n)} IS NULL OR least("{n}", "{n}__old") < 0 THEN NULL'
+        f' WHEN "{n}" >= "{n}__old" THEN "{n}" - "{n}__old"'
         f' WHEN "{n}" < "{n}__old" // 2 THEN "{n}" WHEN "{n}" < "{n}__old" THEN 0 END AS "{n}__grown"'
         for n in counters
     )

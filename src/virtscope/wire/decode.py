@@ -101,6 +101,9 @@ def _record_batches(stream: bytes) -> Iterator[pa.RecordBatch]:
                 raise Malformed("a table without a schema") from None
             return
         if schema is None:
+            # pyarrow takes any message for a schema, and a header that is not there for one: both may end the process.
+            if message.type != "schema" or _header_of(message.metadata.to_pybytes()) is None:
+                raise Malformed(f"a table begins with a {message.type}, not with its schema")
             schema = pa.ipc.read_schema(message)
             continue
         if message.type != "record batch" or _is_compressed(message.metadata.to_pybytes()):
@@ -146,11 +149,15 @@ _MESSAGE_HEADER = 2
 
 def _is_compressed(message: bytes) -> bool:
     """Whether a record batch says that its buffers are compressed: pyarrow itself does not tell."""
-    root = struct.unpack_from("<I", message)[0]
-    at = _field(message, root, _MESSAGE_HEADER)
+    at = _header_of(message)
     if at is None:
         raise Malformed("an Arrow message without a header")
     return _field(message, at + struct.unpack_from("<I", message, at)[0], _RECORD_BATCH_COMPRESSION) is not None
+
+
+def _header_of(message: bytes) -> int | None:
+    """Where the offset of a message's header lies; None where it has none."""
+    return _field(message, struct.unpack_from("<I", message)[0], _MESSAGE_HEADER)
 
 
 def _field(data: bytes, table: int, number: int) -> int | None:
