@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import trustme
 import urllib3
@@ -164,12 +163,13 @@ def serving(
         board = Board()
         for batch in batches:
             board.put(batch)
+        ingest = Ingest(store.store, lambda _commit: None, lambda _now: None)
         services = Services(
             store=store.store,
             records=store.records,
             fleet=fleet,
             present=present,
-            ingest=cast("Ingest", SimpleNamespace(problem=None, dropped=0)),
+            ingest=ingest,
             live=Live(),
             started=time.time(),
             demo=False,
@@ -196,6 +196,7 @@ def serving(
                 client.clear()
             by_port.should_exit = by_socket.should_exit = True
             thread.join()
+            ingest.stop()
             access.close()
             registry.close()
             listener.close()
