@@ -26,6 +26,7 @@ from virtscope.agent.spool import Spool
 from virtscope.agent.transport import Answer, Transport
 from virtscope.errors import Malformed
 from virtscope.sample import now_ms
+from virtscope.versions import mismatch
 from virtscope.wire import MOST_FRAMES, Delivery, Frame, Receipt, pack, unpack
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,8 @@ class Progress:
     """Unix ms; 0 is never."""
     clock_offset: float | None = None
     """The server's clock less ours, s, by its last answer."""
+    server: str = ""
+    """The version that the server runs; empty where it has not told yet."""
     problem: str | None = None
 
 
@@ -174,6 +177,8 @@ class Shipper:
             log.warning("the server has another store than before: everything is told anew")
             self._resync()
         self._store = receipt.store
+        if receipt.version != self._progress.server:
+            self._meet(receipt.version)
         if self._progress.problem is not None:
             log.info("the server takes deliveries again")
         self._backoff = FIRST_BACKOFF
@@ -184,8 +189,15 @@ class Shipper:
             failed=self._progress.failed,
             last_success=self._clock(),
             clock_offset=(receipt.at - self._clock()) / 1000,
+            server=receipt.version,
         )
         return 0.0 if self._spool.state().waiting else KEEP_ALIVE_SECONDS
+
+    def _meet(self, version: str) -> None:
+        """Say once which version the server runs, and whether somebody should upgrade one of the two."""
+        log.info("the server runs virtscope %s", version[:64] or "of a version that it does not tell")
+        if remark := mismatch(__version__, version):
+            log.warning("%s", remark)
 
     def _failed(self, records: Sequence[Record], answer: Answer) -> float:
         """Take note of what went wrong; seconds until the next try."""

@@ -188,6 +188,7 @@ EVENTS = (
 AGENTS = (
     Column("NAME", _at("name")),
     Column("STATE", _at("state")),
+    Column("HOSTS", lambda item: len(_at("status", "hosts")(item) or ()), text.number),
     Column("HEARD", _at("status", "last_heard"), text.ago),
     Column("LAG", _at("status", "lag_seconds"), text.duration),
     Column("BACKLOG", _at("status", "backlog_bytes"), text.size),
@@ -195,7 +196,7 @@ AGENTS = (
     Column("DROPPED", _at("status", "dropped_batches"), text.number),
     Column("VERSION", lambda item: _at("status", "version")(item) or item["version"]),
     Column("EXPIRES", _at("expires"), shown),
-    Column("REASON", _at("status", "problem")),
+    Column("REASON", lambda item: _at("status", "problem")(item) or item["warning"]),
     Column("BATCHES", _at("status", "backlog_batches"), text.number, wide=True),
     Column("SEEN", _at("seen"), text.ago, wide=True),
     Column("ADDRESS", _at("address"), wide=True),

@@ -19,6 +19,7 @@ from typing import Protocol
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from virtscope import __version__
 from virtscope.errors import Malformed, TooNew, WireError
 from virtscope.ranges import Ranges
 from virtscope.sample import Batch, Lost, now_ms
@@ -241,7 +242,7 @@ class Intake:
             refused=self._taken.refused + len(refused),
         )
         stored = {epoch: receipt_ranges(self._records.stored(agent, epoch)) for epoch in delivery.epochs}
-        receipt = Receipt(now_ms(), self._store(), stored, tuple(refused))
+        receipt = Receipt(now_ms(), self._store(), stored, tuple(refused), __version__)
         return Response(pack(receipt), media_type="application/msgpack", headers={"Cache-Control": "no-store"})
 
     def _decoded(self, agent: str, frames: Sequence[Frame]) -> tuple[list[Batch], list[Refusal]]:

@@ -9,7 +9,8 @@ once, when a batch is spooled, and travel as they lie on the disk.
 
 (agent, epoch, sequence) names a batch once and for all. Epoch and sequence stand beside the frame; who the agent is,
 the server takes from its certificate and from nothing else. A server ignores columns and fields that it does not
-know, and takes absent ones as unknown; frames of a newer ``VERSION`` it refuses as a whole, and the agent keeps them.
+know, and takes absent ones as unknown, as agents do with receipts; frames of a newer ``VERSION`` it refuses as a whole,
+and the agent keeps them.
 
 The answer is a ``Receipt``: which batches are durable, so that whatever is not may be sent again.
 """
@@ -110,6 +111,8 @@ class Receipt(msgspec.Struct, frozen=True):
     """Which store this is: another one than before has no inventory yet, and the agent tells everything anew."""
     stored: Mapping[int, tuple[Range, ...]] = {}
     refused: tuple[Refusal, ...] = ()
+    version: str = ""
+    """Of the server; empty where it is too old to tell."""
 
     def ranges(self, epoch: int) -> Ranges:
         """Which batches of an epoch are durable."""

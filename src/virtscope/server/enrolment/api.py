@@ -10,12 +10,14 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
 
+from virtscope import __version__
 from virtscope.enrolment import fingerprint_text
 from virtscope.errors import NotFound
 from virtscope.server.access.who import Role, Who
 from virtscope.server.answers import Problem
 from virtscope.server.enrolment.agents import Agent, Agents
 from virtscope.server.enrolment.tokens import TTL, Invitation
+from virtscope.versions import mismatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class AgentAnswer:
     version: str | None
     status: AgentStatus | None
     """None where it has sent nothing yet."""
+    warning: str | None
+    """What to upgrade, where its version and the server's do not go together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +233,7 @@ def router() -> APIRouter:
 
 def _agent(agent: Agent, status: AgentStatus | None, now: float) -> AgentAnswer:
     state = "revoked" if agent.revoked is not None else "enrolled" if now < agent.expires else "expired"
+    version = (status.version if status else None) or agent.version
     return AgentAnswer(
         agent.id,
         agent.name,
@@ -242,6 +247,7 @@ def _agent(agent: Agent, status: AgentStatus | None, now: float) -> AgentAnswer:
         agent.address,
         agent.version,
         status,
+        mismatch(version, __version__) if agent.revoked is None else None,
     )
 
 
