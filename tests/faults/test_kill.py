@@ -70,7 +70,7 @@ def test_a_server_killed_at_random_while_it_stores(rig: Rig) -> None:
             assert count <= sum(1 for one, _ in there if one == host), "a receipt of what is not stored"
     agents.tell("pause")
     server = rig.server()
-    agents.delivered()
+    agents.delivered(60.0 + 10.0 * kills)  # what was made in all that time
     server.end()
     found = rig.balance()
     log.info("server killed %d times: %s", kills, found)
