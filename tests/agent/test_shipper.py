@@ -29,10 +29,13 @@ class Server:
         self.behave: Callable[[Delivery], Answer | None] = lambda _delivery: None
         self.lose_answers = False
         self.refuse: set[int] = set()
+        self.refuse_backlog = False
 
     def post(self, body: bytes, *, backlog: bool) -> Answer:
         delivery = unpack(body, Delivery)
         self.deliveries.append((delivery, backlog))
+        if backlog and self.refuse_backlog:
+            return Answer(503, b"", "too much to do")
         if (answer := self.behave(delivery)) is not None:
             return answer
         refused = []
@@ -118,6 +121,23 @@ def test_fresh_batches_go_before_a_backlog(spool: Spool, server: Server, ship: S
     carrying = [(delivery, backlog) for delivery, backlog in server.deliveries if delivery.frames]
     assert [backlog for _, backlog in carrying[:2]] == [False, True]
     assert all(sum(len(frame.body) for frame in delivery.frames) <= shipper.DELIVERY_BYTES for delivery, _ in carrying)
+
+
+def test_a_backlog_that_is_put_off_does_not_hold_up_what_is_fresh(
+    spool: Spool, server: Server, ship: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shipper, "FIRST_BACKOFF", 3_600)
+    server.refuse_backlog = True
+    fill(spool, 3, age_ms=600_000)
+    running = ship()
+    until(lambda: running.progress.failed, "the backlog to be put off")
+    for number in range(4, 7):
+        fill(spool, 1)
+        running.wake()
+        until(lambda wanted=number: wanted in server.sequences, "the fresh one")  # type: ignore[misc]
+    assert server.sequences == [4, 5, 6]
+    assert running.progress.problem is None
+    assert sum(backlog for _, backlog in server.deliveries) == 1
 
 
 def test_a_lost_answer_stores_nothing_twice(spool: Spool, server: Server, ship: Start) -> None:

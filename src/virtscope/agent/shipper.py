@@ -7,7 +7,7 @@ between. What the server answers decides what follows:
     200             stored; refused frames are put aside
     400 413 422     a frame in it is at fault: they are sent one by one, and that one is put aside
     401 403 409 415 nobody here can mend it: everything is kept, tried seldom, and said
-    429 503         the server has too much to do: later, as it says
+    429 503         the server has too much to do: later, as it says; what is fresh does not wait for what is old
     else            later, each time twice as late, up to a minute
 """
 
@@ -43,6 +43,7 @@ HELD_SECONDS = 60.0
 
 _AT_FAULT = frozenset({400, 413, 422})
 _HELD = frozenset({401, 403, 409, 415})
+_PUT_OFF = frozenset({429, 503})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,8 @@ class Shipper:
         self._until: float | None = None
         self._backoff = FIRST_BACKOFF
         self._fresh_turn = True
+        self._backlog_due = 0.0
+        """When old records may be tried again (``time.monotonic``): the server has put them off, and not fresh ones."""
         self._one_by_one = 0
         self._thread = threading.Thread(target=self._run, name="shipper", daemon=True)
         self._thread.start()
@@ -134,16 +137,20 @@ class Shipper:
     def _send(self) -> float:
         """One delivery; seconds until the next."""
         records, backlog = self._choose()
+        if not records and (left := self._backlog_due - time.monotonic()) > 0:
+            return left
         answer = self._transport.post(pack(self._delivery(records)), backlog=backlog)
         if answer.status == 200:
             return self._delivered(records, answer)
+        if backlog and answer.status in _PUT_OFF:
+            return self._put_off(answer)
         return self._failed(records, answer)
 
     def _choose(self) -> tuple[Sequence[Record], bool]:
         """Which records go next, and whether they are old: old and fresh ones take turns."""
         limit = 1 if self._one_by_one else DELIVERY_BYTES
         fresh = self._spool.newest(limit, self._clock() - FRESH_MS)
-        if fresh and self._fresh_turn:
+        if (fresh and self._fresh_turn) or time.monotonic() < self._backlog_due:
             return fresh[:MOST_FRAMES], False
         old = self._spool.oldest(limit)[:MOST_FRAMES]
         return old, bool(old) and self._clock() - old[0].at > FRESH_MS
@@ -211,6 +218,15 @@ class Shipper:
             return HELD_SECONDS * random.uniform(0.8, 1.2)
         pause, self._backoff = self._backoff, min(self._backoff * 2, LONGEST_BACKOFF)
         return max(pause, answer.retry_after or 0.0) * random.uniform(0.7, 1.3)
+
+    def _put_off(self, answer: Answer) -> float:
+        """The server has too much to do for old records: they wait, and fresh ones go on."""
+        pause, self._backoff = self._backoff, min(self._backoff * 2, LONGEST_BACKOFF)
+        pause = max(pause, answer.retry_after or 0.0) * random.uniform(0.7, 1.3)
+        self._backlog_due = time.monotonic() + pause
+        self._fresh_turn = True
+        self._progress = replace(self._progress, failed=self._progress.failed + 1)
+        return pause
 
     def _blamed(self, records: Sequence[Record], answer: Answer) -> float:
         """One of these frames is at fault: find out which, and put it aside."""
