@@ -15,7 +15,7 @@ from virtscope.agent.spool import Limits, Spool
 from virtscope.agent.transport import Answer
 from virtscope.ranges import Ranges
 from virtscope.sample import now_ms
-from virtscope.wire import Delivery, Receipt, Refusal, pack, receipt_ranges, unpack
+from virtscope.wire import MOST_RANGES, Delivery, Receipt, Refusal, pack, receipt_ranges, unpack
 
 
 class Server:
@@ -210,15 +210,20 @@ def test_another_store_has_everything_told_anew(spool: Spool, server: Server, sh
 
 
 def test_losses_are_told_until_the_server_knows(spool: Spool, server: Server, ship: Start) -> None:
-    spool.skip(3, 5, 9, "why")
+    told = threading.Event()
     fill(spool, 1)
     server.lose_answers = True
-    ship()
+    ship(told.set)
+    spool.skip(3, 5, 9, "why")
+    until(lambda: server.deliveries and server.deliveries[-1][0].losses, "the loss in a delivery")
+    server.deliveries.clear()
+    assert not told.is_set()
     until(lambda: len(server.deliveries) > 2, "several tries")
     assert all(delivery.losses for delivery, _ in server.deliveries)
     server.lose_answers = False
     until(lambda: not spool.losses(), "the confirmation")
     assert list(server.stored[spool.epoch]) == [(1, 4)]
+    until(told.is_set, "everything to be told anew")
 
 
 def test_an_answer_that_makes_no_sense_is_no_success(spool: Spool, server: Server, ship: Start) -> None:
@@ -246,3 +251,17 @@ def test_what_is_left_is_sent_at_the_end(spool: Spool, server: Server) -> None:
     fill(spool, 40)
     running.stop(10)
     assert len(server.sequences) == 40
+
+
+def test_more_epochs_than_go_into_a_delivery(tmp_path: Path, server: Server) -> None:
+    """As after a night of restarts: each of them has begun another."""
+    for number in range(MOST_RANGES + 40):
+        one = Spool(tmp_path, Limits(sync_seconds=0), clock=lambda number=number: number + 1)  # type: ignore[misc]
+        fill(one, 1)
+        one.close()
+    last = Spool(tmp_path, Limits(sync_seconds=0))
+    running = Shipper(last, server, lambda: None)
+    until(lambda: not last.state().waiting, "everything stored")
+    running.stop(10)
+    last.close()
+    assert len(server.arrived) == MOST_RANGES + 40

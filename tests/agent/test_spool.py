@@ -357,3 +357,18 @@ def test_a_sync_is_forced_to_the_disk_in_time(tmp_path: Path, monkeypatch: pytes
     until(due, "the sync")
     assert synced[-1] == 4
     spool.close()
+
+
+def test_a_disk_that_does_not_read_for_a_moment_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = Spool(tmp_path, EVER)
+    fill(spool, 5)
+
+    def sick(_path: Path) -> list[segment.Record]:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as while_it_lasts:
+        while_it_lasts.setattr(segment, "read", sick)
+        assert sequences(spool) == []
+    assert sequences(spool) == [1, 2, 3, 4, 5]
+    assert spool.state().dropped == 0
+    spool.close()

@@ -132,3 +132,16 @@ def test_a_folder_of_a_newer_format_is_refused_and_left_alone(tmp_path: Path) ->
     with pytest.raises(StoreError, match="newer virtscope"):
         Database(tmp_path)
     assert (tmp_path / "hot.duckdb").read_bytes() == before
+
+
+def test_a_disk_that_fails_is_no_fault_of_the_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(_path: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    with opened(tmp_path) as made:
+        with monkeypatch.context() as while_it_lasts:
+            while_it_lasts.setattr("virtscope.store.database.shutil.disk_usage", failing)
+            with pytest.raises(StoreError, match="Input/output error"):
+                made.store.append([batch(1)])
+        made.store.append([batch(1)])
+        assert made.records.stored("agent", 1) == Ranges([(1, 1)])

@@ -166,6 +166,15 @@ def test_too_many_rows_are_refused() -> None:
         list(decode.table(Scope.DOMAIN, arrow(pa.table({"domain": ["d"] * 11})), most=10))
 
 
+def test_rows_without_a_key_are_not_for_nothing() -> None:
+    bare = pa.RecordBatch.from_struct_array(pa.array([{}] * 1_000, pa.struct([])))  # type: ignore[arg-type]
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, bare.schema) as writer:
+        writer.write_batch(bare)
+    with pytest.raises(Malformed, match="rows"):
+        list(decode.table(Scope.HOST, bytes(sink.getvalue())))
+
+
 def test_a_bomb_is_stopped_before_it_is_large() -> None:
     bomb = zstd.compress(bytes(LARGEST_ENVELOPE + 1))
     assert len(bomb) < 10_000

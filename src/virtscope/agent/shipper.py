@@ -27,7 +27,7 @@ from virtscope.agent.transport import Answer, Transport
 from virtscope.errors import Malformed
 from virtscope.sample import now_ms
 from virtscope.versions import mismatch
-from virtscope.wire import MOST_FRAMES, Delivery, Frame, Receipt, pack, unpack
+from virtscope.wire import MOST_FRAMES, MOST_RANGES, Delivery, Frame, Receipt, pack, unpack
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +85,7 @@ class Shipper:
         self._resync = resync
         self._clock = clock
         self._store: str | None = None
+        self._dropped = spool.state().dropped
         self._progress = Progress()
         self._wake = threading.Event()
         self._until: float | None = None
@@ -93,6 +94,8 @@ class Shipper:
         self._backlog_due = 0.0
         """When old records may be tried again (``time.monotonic``): the server has put them off, and not fresh ones."""
         self._one_by_one = 0
+        self._named: tuple[int, ...] = ()
+        """The epochs that the last delivery asked for."""
         self._thread = threading.Thread(target=self._run, name="shipper", daemon=True)
         self._thread.start()
 
@@ -121,7 +124,12 @@ class Shipper:
         while True:
             self._wait(pause)
             self._wake.clear()
-            pause = self._send()
+            try:
+                pause = self._send()
+            except Exception as error:
+                log.exception("BUG: shipping failed")  # and must not end it
+                self._progress = replace(self._progress, problem=f"BUG: {error!r}")
+                pause = HELD_SECONDS
             if self._until is not None and (pause > 0 or time.monotonic() > self._until):
                 return
 
@@ -156,16 +164,19 @@ class Shipper:
         return old, bool(old) and self._clock() - old[0].at > FRESH_MS
 
     def _delivery(self, records: Sequence[Record]) -> Delivery:
-        state = self._spool.state()
+        state, losses = self._spool.state(), self._spool.losses()
+        # What is sent must be settled: its epochs go first, however many others the spool has.
+        wanted = [record.epoch for record in records] + [loss.epoch for loss in losses]
+        self._named = tuple(dict.fromkeys([*wanted, *reversed(self._spool.epochs())]))[:MOST_RANGES]
         return Delivery(
             sent=self._clock(),
             version=__version__,
-            epochs=self._spool.epochs(),
+            epochs=self._named,
             waiting=state.waiting,
             waiting_bytes=state.waiting_bytes,
             oldest=state.oldest,
             dropped=state.dropped,
-            losses=self._spool.losses(),
+            losses=losses,
             frames=tuple(Frame(record.epoch, record.sequence, record.frame) for record in records),
         )
 
@@ -178,12 +189,16 @@ class Shipper:
         for refusal in receipt.refused:
             if (frame := frames.get((refusal.epoch, refusal.sequence))) is not None:
                 self._spool.put_aside(refusal.epoch, refusal.sequence, refusal.reason, frame)
-        for epoch in self._spool.epochs():
+        for epoch in self._named:
             self._spool.settle(epoch, receipt.ranges(epoch))
         if self._store not in (None, receipt.store):
             log.warning("the server has another store than before: everything is told anew")
             self._resync()
         self._store = receipt.store
+        if (dropped := self._spool.state().dropped) > self._dropped:
+            # What was lost may have told of a host or a domain, once and for all.
+            self._dropped = dropped
+            self._resync()
         if receipt.version != self._progress.server:
             self._meet(receipt.version)
         if self._progress.problem is not None:

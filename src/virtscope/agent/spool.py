@@ -271,20 +271,22 @@ class Spool:
         for one in among:
             if not self._missing(one):
                 continue
+            if (records := self._read(one)) is None:
+                continue  # not now: that the disk would not read says nothing of what is on it
             seen = Ranges()
-            for record in self._read(one):
+            for record in records:
                 seen.add(record.sequence, record.sequence)
                 if not self._is_settled(record):
                     yield record
             self._forget_unreadable(one, seen)
         yield from (record for record in held if not self._is_settled(record))
 
-    def _read(self, one: Segment) -> list[Record]:
+    def _read(self, one: Segment) -> list[Record] | None:
         try:
             return [record for record in segments.read(one.path) if record is not None]
         except OSError as error:
-            log.warning("the segment %s cannot be read any more: %s", one.path, error)
-            return []
+            log.warning("the segment %s cannot be read at the moment: %s", one.path, error)
+            return [] if isinstance(error, FileNotFoundError) else None
 
     def _forget_unreadable(self, one: Segment, seen: Ranges) -> None:
         """What a file held at the start and does not any more is lost."""
@@ -418,7 +420,8 @@ class Spool:
 
     def _kept(self) -> Iterator[Path]:
         for folder in ("quarantine", "aside"):
-            yield from (self._folder / folder).glob("*")
+            with suppress(OSError):
+                yield from list((self._folder / folder).iterdir())
 
     def _size(self) -> int:
         kept = 0

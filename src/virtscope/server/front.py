@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 import uvicorn
 from starlette.types import ASGIApp
 
+from virtscope.errors import StoreError
 from virtscope.pulse import Pulse
 from virtscope.server.enrolment.server_certificate import ServerCertificate
 from virtscope.server.live import Live
@@ -123,6 +124,7 @@ def _load(context: ssl.SSLContext, certificate: ServerCertificate) -> None:
     """Show new connections the certificate as it is now."""
     path, key = certificate.files
     try:
+        certificate.refresh()
         context.load_cert_chain(path, key)
-    except OSError as error:
+    except (OSError, StoreError) as error:
         log.warning("%s cannot be used, so the certificate from before goes on: %s", path, error)

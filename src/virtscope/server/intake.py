@@ -12,7 +12,7 @@ import logging
 import random
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -249,12 +249,17 @@ class Intake:
         """The batches that may be stored, and the frames that may not; in a thread of its own."""
         batches: list[Batch] = []
         refused: list[Refusal] = []
-        left = LARGEST_CONTENT
+        left, rows = LARGEST_CONTENT, 0
         for frame in frames:
+            if rows > decode.MOST_ROWS:
+                raise _Answered(
+                    413, f"the delivery has more than {decode.MOST_ROWS:,} rows", "Send fewer frames in one."
+                )
             try:
                 body = _envelope(frame, left)
                 left -= len(body)
                 batch = self._own(agent, decode.batch(agent, frame, body))
+                rows += sum(len(table) for sample in batch.samples for table in sample.rows.values())
                 reason = self._quota.refuses(batch)
             except Malformed as error:
                 reason = str(error)
@@ -310,7 +315,8 @@ class Intake:
                 durable.set_result(reason)
 
         def done(reason: str | None) -> None:
-            loop.call_soon_threadsafe(settle, reason)
+            with suppress(RuntimeError):  # the servers have ended meanwhile: the agent asks the next one
+                loop.call_soon_threadsafe(settle, reason)
 
         self._ingest.submit(batches, done)
         try:

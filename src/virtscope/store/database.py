@@ -100,15 +100,18 @@ class Database:
                 with the data themselves stays DuckDB's error.
         """
         with self._writing:
-            if not self._is_open:
-                self._reopen()
-            self.require_space()
+            try:
+                if not self._is_open:
+                    self._reopen()
+                self.require_space()
+            except (OSError, MemoryError, duckdb.Error) as error:
+                raise self._refused(error) from error
             cursor = self._connection.cursor()
             try:
                 cursor.begin()
                 yield cursor
                 cursor.commit()
-            except _REFUSALS as error:
+            except (*_REFUSALS, OSError, MemoryError) as error:
                 raise self._failed(cursor, error) from error
             except BaseException:
                 cursor.rollback()
@@ -173,16 +176,13 @@ class Database:
         self.is_new = True
 
     def _opened(self) -> duckdb.DuckDBPyConnection:
-        connection = duckdb.connect(
-            str(self._path),
-            config={"memory_limit": MEMORY_LIMIT, "checkpoint_threshold": CHECKPOINT_THRESHOLD},
-        )
+        connection = self._connected()
         try:
             found = self._found_format(connection)
             if found < FORMAT:
                 connection.close()
                 self._keep_copy(found)
-                connection = duckdb.connect(str(self._path))
+                connection = self._connected()
                 migrate(connection, found)
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute("SET preserve_insertion_order = false")
@@ -194,6 +194,12 @@ class Database:
             connection.close()
             raise
         return connection
+
+    def _connected(self) -> duckdb.DuckDBPyConnection:
+        return duckdb.connect(
+            str(self._path),
+            config={"memory_limit": MEMORY_LIMIT, "checkpoint_threshold": CHECKPOINT_THRESHOLD},
+        )
 
     def _found_format(self, connection: duckdb.DuckDBPyConnection) -> int:
         """The format of what is there; ours, where nothing is yet."""
@@ -212,10 +218,15 @@ class Database:
     def _keep_copy(self, found: int) -> None:
         """Keep the file as the older version left it: closing has written its log into it."""
         copy = self._path.with_name(f"{self._path.name}.format-{found}")
-        if not copy.exists():
-            temporary = copy.with_name(f"{copy.name}.new")
+        temporary = copy.with_name(f"{copy.name}.new")
+        try:
             shutil.copyfile(self._path, temporary)
-            temporary.replace(copy)
+            temporary.replace(copy)  # an older copy is of a time that somebody went back to
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise StoreError(
+                f"cannot keep a copy of {self._path} before it is migrated: {error.strerror}", "Make room there."
+            ) from None
         log.info("the data folder %s is brought from format %d to %d; %s is a copy", self.folder, found, FORMAT, copy)
 
     def _make_tables(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -264,12 +275,20 @@ class Database:
             "Move the file away (keep it) and start again: the hourly archive beside it stays in use.",
         )
 
-    def _failed(self, cursor: duckdb.DuckDBPyConnection, error: duckdb.Error) -> StoreError:
+    def _refused(self, error: BaseException) -> StoreError:
+        """What is wrong with the store or its disk, and not with what it is given."""
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return StoreError(f"could not write to {self._path}: {reason}", "Is the disk full, or failing?")
+
+    def _failed(self, cursor: duckdb.DuckDBPyConnection, error: BaseException) -> StoreError:
         """Undo the transaction; after an error that is fatal to DuckDB's instance, open it anew."""
         try:
             cursor.rollback()
         except duckdb.Error:
             log.warning("%s must be opened anew: %s", self._path, str(error).splitlines()[0])
             self._is_open = False
-            self._reopen()
-        return StoreError(f"could not write to {self._path}: {str(error).splitlines()[0]}", "Is the disk full?")
+            try:
+                self._reopen()
+            except (OSError, MemoryError, duckdb.Error) as another:
+                return self._refused(another)
+        return self._refused(error)

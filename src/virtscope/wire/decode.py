@@ -83,7 +83,8 @@ def table(scope: Scope, stream: bytes, most: int = MOST_ROWS) -> Iterator[Row]:
     """
     try:
         for found in _record_batches(stream):
-            if (most := most - found.num_rows) < 0:
+            # A host's own row has no key: without this, rows would cost nothing on the wire.
+            if (most := most - found.num_rows) < 0 or (scope is Scope.HOST and found.num_rows > 1):
                 raise Malformed(f"a frame has more than {MOST_ROWS:,} rows")
             yield from _rows(scope, found)
     except (pa.ArrowException, OSError, ValueError, struct.error, IndexError) as error:
