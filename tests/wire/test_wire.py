@@ -198,10 +198,15 @@ def test_a_frame_with_flipped_bytes_is_refused_or_understood(data: st.DataObject
         assert isinstance(decode.batch("a", Frame(1, 1, compress(bytes(body)))), Batch)
 
 
-JSON = st.recursive(
-    st.none() | st.integers() | st.text() | st.floats(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=20,
+JSON: st.SearchStrategy[object] = st.deferred(
+    lambda: (
+        st.none()
+        | st.integers()
+        | st.text()
+        | st.floats()
+        | st.lists(JSON, max_size=4)
+        | st.dictionaries(st.text(), JSON, max_size=4)
+    )
 )
 
 
