@@ -92,6 +92,8 @@ def test_a_batch_comes_out_as_it_went_in() -> None:
     st.lists(st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), min_size=60, max_size=60), max_size=5),
 )
 def test_every_row_survives(scope: Scope, values: list[list[int | None]]) -> None:
+    if scope is Scope.HOST:
+        values = values[:1]  # a host has one row; more are refused, which another test shows
     keys = [tuple(number if key in ("vcpu", "cell", "iothread") else f"k{number}" for key in scope.keys[1:])
             for number in range(len(values))]  # fmt: skip
     rows = [(*key, *line[: len(metrics_of(scope))]) for key, line in zip(keys, values, strict=True)]

@@ -85,7 +85,7 @@ def table(scope: Scope, stream: bytes, most: int = MOST_ROWS) -> Iterator[Row]:
         for found in _record_batches(stream):
             # A host's own row has no key: without this, rows would cost nothing on the wire.
             if (most := most - found.num_rows) < 0 or (scope is Scope.HOST and found.num_rows > 1):
-                raise Malformed(f"a frame has more than {MOST_ROWS:,} rows")
+                raise Malformed(f"a frame has more than {MOST_ROWS:,} rows, or a host more than one")
             yield from _rows(scope, found)
     except (pa.ArrowException, OSError, ValueError, struct.error, IndexError) as error:
         raise Malformed(f"the table {scope.value} cannot be read: {error}") from None
