@@ -356,6 +356,13 @@ class Batch:
     links: tuple[Link, ...] = ()
     lost: tuple[Lost, ...] = ()
 
+    @property
+    def about(self) -> set[str]:
+        """The UUIDs of all hosts that it says something of."""
+        told = (*self.samples, *self.domains, *self.others, *self.gone, *self.events)
+        linked = {link.host for link in self.links if link.host}
+        return {one.host for one in told} | {one.id for one in self.hosts} | linked
+
 
 def now_ms() -> int:
     """The time, Unix ms."""

@@ -209,6 +209,39 @@ def test_another_store_has_everything_told_anew(spool: Spool, server: Server, sh
     until(told.is_set, "the resync")
 
 
+def test_a_server_that_has_less_than_it_had_is_told_everything_anew(spool: Spool, server: Server, ship: Start) -> None:
+    """As where an older copy of its store was put back."""
+    told = threading.Event()
+    fill(spool, 5)
+    ship(told.set)
+    until(lambda: not spool.state().waiting, "everything stored")
+    assert not told.is_set()
+    server.stored[spool.epoch] = Ranges([(1, 2)])
+    until(told.is_set, "the resync")
+
+
+def test_what_a_newer_version_has_left_holds_up_nothing_else(tmp_path: Path, server: Server) -> None:
+    """As after an agent was upgraded, met an older server, and was taken back."""
+    newer = Spool(tmp_path, Limits(sync_seconds=0))
+    fill(newer, 4, age_ms=900_000)
+    newer.close()
+    spool = Spool(tmp_path, Limits(sync_seconds=0))
+    fill(spool, 2, age_ms=600_000)
+    fill(spool, 2)
+    server.behave = lambda delivery: (
+        Answer(415, b"", "too new") if any(frame.epoch == newer.epoch for frame in delivery.frames) else None
+    )
+    running = Shipper(spool, server, lambda: None)
+    until(lambda: spool.state().waiting == 4, "this run's records stored")
+    assert set(server.stored) == {spool.epoch}
+    until(lambda: running.progress.problem == "too new", "what is wrong")
+    server.behave = lambda _delivery: None
+    until(lambda: not spool.state().waiting, "everything stored")
+    until(lambda: running.progress.problem is None, "all well")
+    running.stop(10)
+    spool.close()
+
+
 def test_losses_are_told_until_the_server_knows(spool: Spool, server: Server, ship: Start) -> None:
     told = threading.Event()
     fill(spool, 1)

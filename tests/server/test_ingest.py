@@ -69,6 +69,32 @@ def test_samples_of_the_far_future_are_refused(open_store: Opened) -> None:
     assert open_store.store.last_seen() == {}
 
 
+def test_what_is_withdrawn_is_not_stored(open_store: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "MERGE_SECONDS", 3_600)  # until it is stopped
+    heard, told = Heard(), list[str | None]()
+    running = Ingest(open_store.store, heard, lambda _now: None)
+    patient, impatient = told.append, lambda _reason: told.append("withdrawn")
+    running.submit([tick(1)], impatient)
+    running.submit([tick(2)], patient)
+    running.withdraw(impatient)
+    running.stop()
+    assert heard.sequences == [2]
+    assert told == [None]
+
+
+def test_a_listener_that_fails_keeps_nobody_else_waiting(open_store: Opened) -> None:
+    told: list[str | None] = []
+
+    def fails(_reason: str | None) -> None:
+        raise RuntimeError("closed")
+
+    running = Ingest(open_store.store, Heard(), lambda _now: None)
+    running.submit([tick(1)], fails)
+    running.submit([tick(2)], told.append)
+    running.stop()
+    assert told == [None]
+
+
 class Full:
     """A store whose disk is full until it is not."""
 

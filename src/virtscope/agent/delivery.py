@@ -83,7 +83,14 @@ class Delivery:
     @property
     def problem(self) -> str | None:
         """What an operator should know: why nothing can be spooled, delivered or renewed."""
-        return self._spool.state().problem or self._shipper.progress.problem or self._renewal.problem
+        late = ", ".join(self.late())
+        return (
+            self._spool.state().problem
+            or self._forwarder.problem
+            or (f"a thread has ended: {late}" if late else None)
+            or self._shipper.progress.problem
+            or self._renewal.problem
+        )
 
     def figures(self) -> dict[str, float]:
         """What it tells of itself, by the names of ``exposition.own``."""

@@ -39,6 +39,7 @@ class Forwarder:
         self._changed = threading.Condition()
         self._stopping = False
         self._skipped: list[int] = []
+        self._problem: str | None = None
         self._thread = threading.Thread(target=self._run, name="forwarder", daemon=True)
         self._thread.start()
 
@@ -46,6 +47,11 @@ class Forwarder:
     def beats(self) -> bool:
         """Whether the thread lives."""
         return self._thread.is_alive()
+
+    @property
+    def problem(self) -> str | None:
+        """Why batches are not spooled at the moment; None where all is well."""
+        return self._problem
 
     def put(self, batch: Batch) -> None:
         """Take over one batch; never waits."""
@@ -70,15 +76,23 @@ class Forwarder:
                 self._queue.clear()
                 self._skipped = []
                 ending = self._stopping
-            if skipped:
-                self._spool.skip(len(skipped), skipped[0], skipped[-1], FULL)
-            for batch in batches:
-                self._forward(batch)
-            self._spool.sync()
-            if batches or skipped:
-                self._spooled()
+            try:
+                self._spool_all(batches, skipped)
+                self._problem = None
+            except Exception as error:
+                log.exception("BUG: spooling failed")  # and must not end it
+                self._problem = f"BUG: batches could not be spooled: {error!r}"
             if ending and not batches:
                 return
+
+    def _spool_all(self, batches: list[Batch], skipped: list[int]) -> None:
+        if skipped:
+            self._spool.skip(len(skipped), skipped[0], skipped[-1], FULL)
+        for batch in batches:
+            self._forward(batch)
+        self._spool.sync()
+        if batches or skipped:
+            self._spooled()
 
     def _forward(self, batch: Batch) -> None:
         try:

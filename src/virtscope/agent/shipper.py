@@ -6,7 +6,9 @@ between. What the server answers decides what follows:
 
     200             stored; refused frames are put aside
     400 413 422     a frame in it is at fault: they are sent one by one, and that one is put aside
-    401 403 409 415 nobody here can mend it: everything is kept, tried seldom, and said
+    401 403 409     nobody here can mend it: everything is kept, tried seldom, and said
+    415             made by a newer version than the server's: so is what that run of the agent has left, and other
+                    runs' records go on
     429 503         the server has too much to do: later, as it says; what is fresh does not wait for what is old
     else            later, each time twice as late, up to a minute
 """
@@ -19,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from virtscope import __version__
 from virtscope.agent.segment import Record
@@ -42,7 +45,8 @@ HELD_SECONDS = 60.0
 """Between two tries while only a person can mend what is wrong."""
 
 _AT_FAULT = frozenset({400, 413, 422})
-_HELD = frozenset({401, 403, 409, 415})
+_HELD = frozenset({401, 403, 409})
+_TOO_NEW = 415
 _PUT_OFF = frozenset({429, 503})
 
 
@@ -94,6 +98,8 @@ class Shipper:
         self._backlog_due = 0.0
         """When old records may be tried again (``time.monotonic``): the server has put them off, and not fresh ones."""
         self._one_by_one = 0
+        self._too_new: dict[int, tuple[float, str]] = {}
+        """Epochs that the server is too old for, until when they are left alone (``time.monotonic``), and its words."""
         self._named: tuple[int, ...] = ()
         """The epochs that the last delivery asked for."""
         self._thread = threading.Thread(target=self._run, name="shipper", daemon=True)
@@ -102,7 +108,8 @@ class Shipper:
     @property
     def progress(self) -> Progress:
         """How it goes."""
-        return self._progress
+        too_new = next((words for _, words in self._too_new.values()), None)
+        return replace(self._progress, problem=self._progress.problem or too_new)
 
     @property
     def beats(self) -> bool:
@@ -145,7 +152,8 @@ class Shipper:
     def _send(self) -> float:
         """One delivery; seconds until the next."""
         records, backlog = self._choose()
-        if not records and (left := self._backlog_due - time.monotonic()) > 0:
+        due = max([self._backlog_due, *(until for until, _ in self._too_new.values())])
+        if not records and (left := due - time.monotonic()) > 0:
             return left
         answer = self._transport.post(pack(self._delivery(records)), backlog=backlog)
         if answer.status == 200:
@@ -157,10 +165,12 @@ class Shipper:
     def _choose(self) -> tuple[Sequence[Record], bool]:
         """Which records go next, and whether they are old: old and fresh ones take turns."""
         limit = 1 if self._one_by_one else DELIVERY_BYTES
-        fresh = self._spool.newest(limit, self._clock() - FRESH_MS)
-        if (fresh and self._fresh_turn) or time.monotonic() < self._backlog_due:
-            return fresh[:MOST_FRAMES], False
-        old = self._spool.oldest(limit)[:MOST_FRAMES]
+        now = time.monotonic()
+        without = {epoch for epoch, (until, _) in self._too_new.items() if now < until}
+        fresh = self._spool.newest(limit, self._clock() - FRESH_MS, without)
+        if (fresh and self._fresh_turn) or now < self._backlog_due:
+            return _of_one_run(fresh), False
+        old = _of_one_run(self._spool.oldest(limit, without))
         return old, bool(old) and self._clock() - old[0].at > FRESH_MS
 
     def _delivery(self, records: Sequence[Record]) -> Delivery:
@@ -189,8 +199,12 @@ class Shipper:
         for refusal in receipt.refused:
             if (frame := frames.get((refusal.epoch, refusal.sequence))) is not None:
                 self._spool.put_aside(refusal.epoch, refusal.sequence, refusal.reason, frame)
-        for epoch in self._named:
-            self._spool.settle(epoch, receipt.ranges(epoch))
+        less = [epoch for epoch in self._named if self._spool.settle(epoch, receipt.ranges(epoch))]
+        for record in records[:1]:
+            self._too_new.pop(record.epoch, None)
+        if less and self._store == receipt.store:
+            log.warning("the server has less than it had: everything is told anew")
+            self._resync()
         if self._store not in (None, receipt.store):
             log.warning("the server has another store than before: everything is told anew")
             self._resync()
@@ -225,6 +239,8 @@ class Shipper:
         """Take note of what went wrong; seconds until the next try."""
         if answer.status in _AT_FAULT:
             return self._blamed(records, answer)
+        if answer.status == _TOO_NEW and records:
+            return self._left_alone(records[0].epoch, answer)
         if self._progress.problem is None or answer.detail != self._progress.problem:
             log.warning("cannot deliver to the server: %s", answer.detail)
         self._progress = replace(self._progress, failed=self._progress.failed + 1, problem=answer.detail)
@@ -233,6 +249,14 @@ class Shipper:
             return HELD_SECONDS * random.uniform(0.8, 1.2)
         pause, self._backoff = self._backoff, min(self._backoff * 2, LONGEST_BACKOFF)
         return max(pause, answer.retry_after or 0.0) * random.uniform(0.7, 1.3)
+
+    def _left_alone(self, epoch: int, answer: Answer) -> float:
+        """The server is too old for what this run of the agent has left: that waits, and other runs' records go on."""
+        if epoch not in self._too_new:
+            log.warning("cannot deliver to the server: %s", answer.detail)
+        self._too_new[epoch] = (time.monotonic() + HELD_SECONDS * random.uniform(0.8, 1.2), answer.detail)
+        self._progress = replace(self._progress, failed=self._progress.failed + 1)
+        return 0.0
 
     def _put_off(self, answer: Answer) -> float:
         """The server has too much to do for old records: they wait, and fresh ones go on."""
@@ -253,3 +277,9 @@ class Shipper:
             return HELD_SECONDS  # the delivery itself is what it does not understand
         self._one_by_one = len(records)
         return 0.0
+
+
+def _of_one_run(records: Sequence[Record]) -> Sequence[Record]:
+    """The records up to where another run of the agent begins: one that the server is too old for costs only itself."""
+    alike = list(takewhile(lambda record: record.epoch == records[0].epoch, records))
+    return alike[:MOST_FRAMES]

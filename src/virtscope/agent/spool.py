@@ -25,7 +25,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,20 +147,23 @@ class Spool:
 
     # What the shipper calls.
 
-    def oldest(self, size: int) -> list[Record]:
-        """The oldest records that are not stored: as many as go into so many bytes, but one at least."""
+    def oldest(self, size: int, without: Container[int] = ()) -> list[Record]:
+        """The oldest records that are not stored, of no epoch of ``without``: so many bytes, but one at least."""
         with self._guard:
-            return _within(self._waiting(self._segments, self._held), size)
+            segments = (one for one in self._segments if one.epoch not in without)
+            held = () if self.epoch in without else self._held
+            return _within(self._waiting(segments, held), size)
 
-    def newest(self, size: int, since: int) -> list[Record]:
-        """The newest records that are not stored and were made after ``since`` (Unix ms), newest first."""
+    def newest(self, size: int, since: int, without: Container[int] = ()) -> list[Record]:
+        """The newest records that are not stored and were made after ``since`` (Unix ms), newest first; as above."""
 
         def fresh() -> Iterator[Record]:
-            yield from reversed(self._held)
+            yield from reversed(() if self.epoch in without else self._held)
             for one in reversed(self._segments):
                 if one.until < since:
                     return
-                yield from reversed(list(self._waiting([one], ())))
+                if one.epoch not in without:
+                    yield from reversed(list(self._waiting([one], ())))
 
         with self._guard:
             return _within((record for record in fresh() if record.at >= since), size)
@@ -176,15 +179,24 @@ class Spool:
             known = {self.epoch, *(one.epoch for one in self._segments), *self._losses.epochs}
             return tuple(sorted(known - {0})[-MOST_RANGES:])
 
-    def settle(self, epoch: int, stored: Ranges) -> None:
-        """Take the server's word for which batches of an epoch are durable: it may be less than it was."""
+    def settle(self, epoch: int, stored: Ranges) -> bool:
+        """Take the server's word for which batches of an epoch are durable: it may be less than it was.
+
+        Returns:
+            whether it is less.
+        """
         with self._guard:
+            # A receipt that is full leaves out the oldest ranges.
+            told_from = next(iter(stored))[0] if len(stored) >= MOST_RANGES else 0
+            before = self._stored.get(epoch, _NOTHING)
+            lost = any(stored.missing(max(first, told_from), last) for first, last in before if last >= told_from)
             self._stored[epoch] = stored
             for first, last, since, until in self._holes.pop(epoch, ()):
                 for begin, end in stored.missing(first, last):
                     self._lose(epoch, begin, end, since, until, DAMAGED)
             self._losses.forget(lambda one: one.epoch == epoch and not stored.missing(one.first, one.last))
             self._trim()
+            return lost
 
     def put_aside(self, epoch: int, sequence: int, reason: str, frame: bytes) -> None:
         """Keep a frame that will never be stored where somebody can look at it, and send it no more."""

@@ -12,7 +12,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from virtscope.errors import StoreError
 from virtscope.pulse import Pulse
@@ -55,12 +56,24 @@ class Count:
     dropped: int = 0
 
 
+Done: TypeAlias = Callable[[str | None], None]
+"""Told, in the writing thread, that batches are durable (None), or why they are not."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     """Batches that are stored together or not at all, and who waits for that."""
 
     batches: list[Batch]
-    done: Callable[[str | None], None] | None = field(default=None)
+    done: Done | None = None
+
+    def tell(self, reason: str | None) -> None:
+        """Let whoever waits know; what goes wrong there must not keep others from being stored."""
+        if self.done is not None:
+            try:
+                self.done(reason)
+            except Exception:
+                log.exception("BUG: whoever waits for a batch could not be told")
 
 
 class Ingest:
@@ -123,7 +136,7 @@ class Ingest:
                 self._drop_oldest()
             self._changed.notify()
 
-    def submit(self, batches: Sequence[Batch], done: Callable[[str | None], None]) -> None:
+    def submit(self, batches: Sequence[Batch], done: Done) -> None:
         """Take over what an agent has delivered; never waits.
 
         Args:
@@ -133,6 +146,11 @@ class Ingest:
         with self._changed:
             self._queue.append(_Waiting(list(batches), done))
             self._changed.notify()
+
+    def withdraw(self, done: Done) -> None:
+        """Take back what was submitted with this ``done``, where it still waits: nobody wants to know any more."""
+        with self._changed:
+            self._queue = deque(one for one in self._queue if one.done is not done)
 
     def stop(self) -> None:
         """Store what is queued, if the store takes it, and end."""
@@ -201,15 +219,13 @@ class Ingest:
         except Exception:
             log.exception("BUG: what is stored could not be shown")  # and must not keep others from being stored
         for one in waiting:
-            if one.done is not None:
-                one.done(None)
+            one.tell(None)
         self._upkeep()
         return True
 
     def _not_storable(self, one: _Waiting) -> None:
-        if one.done is not None:
-            one.done(NOT_STORABLE)
-        else:
+        one.tell(NOT_STORABLE)
+        if one.done is None:
             self._count = replace(self._count, dropped=self._count.dropped + len(one.batches))
 
     def _refused(self, waiting: list[_Waiting], error: StoreError) -> None:
@@ -218,8 +234,7 @@ class Ingest:
             log.warning("%s %s", error, error.hint)
         self._problem = str(error)
         for one in waiting:
-            if one.done is not None:
-                one.done(str(error))
+            one.tell(str(error))
         with self._changed:
             self._queue.extendleft(one for one in reversed(waiting) if one.done is None)
             self._changed.wait_for(lambda: self._stopping, timeout=RETRY_SECONDS)

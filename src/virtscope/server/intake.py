@@ -150,6 +150,8 @@ class Intake:
         self._decoding = ThreadPoolExecutor(1, thread_name_prefix="intake")
         self._heard: dict[str, Heard] = {}
         self._taken = Taken()
+        self._claims: dict[str, str] = {}
+        """Hosts that nobody has described yet, and the agent that spoke of each first."""
 
     @property
     def taken(self) -> Taken:
@@ -169,6 +171,7 @@ class Intake:
         """An agent may not deliver any more."""
         self._heard.pop(agent, None)
         self._quota.forget(agent)
+        self._claims = {host: claimant for host, claimant in self._claims.items() if claimant != agent}
 
     def close(self) -> None:
         """Let the thread go."""
@@ -199,7 +202,8 @@ class Intake:
 
         def grow(count: int) -> None:
             nonlocal held
-            if self._used + count * EXPANSION > limit:
+            # Whatever the limit, one delivery is taken when there is no other: else it would never be.
+            if self._used > held and self._used + count * EXPANSION > limit:
                 raise self._put_off(503, "the server has too much to do at the moment")
             held += count * EXPANSION
             self._used += count * EXPANSION
@@ -258,9 +262,10 @@ class Intake:
             try:
                 body = _envelope(frame, left)
                 left -= len(body)
-                batch = self._own(agent, decode.batch(agent, frame, body))
+                batch = decode.batch(agent, frame, body)
                 rows += sum(len(table) for sample in batch.samples for table in sample.rows.values())
                 reason = self._quota.refuses(batch)
+                batch = batch if reason else self._own(agent, batch)
             except Malformed as error:
                 reason = str(error)
             if reason:
@@ -276,8 +281,13 @@ class Intake:
         Raises:
             _Answered: a host in it is somebody else's.
         """
-        for host in _hosts(batch):
-            if (owner := self._owners.owner(host)) not in (None, agent):
+        for host in batch.about:
+            owner = self._owners.owner(host)
+            if owner is None:
+                owner = self._claims.setdefault(host, agent)
+            else:
+                self._claims.pop(host, None)
+            if owner != agent:
                 whose = f"the agent {self._owners.agent_name(owner)}" if owner else "this server itself"
                 log.warning("agent %s tells of the host %s, which is watched by %s", agent, host, whose)
                 raise _Answered(
@@ -321,8 +331,12 @@ class Intake:
         self._ingest.submit(batches, done)
         try:
             return await asyncio.wait_for(durable, STORE_SECONDS)
-        except TimeoutError:
-            raise self._put_off(503, "storing takes too long") from None
+        except BaseException as error:
+            # Nobody waits any more, and its memory is given back: it must not stay in the queue.
+            self._ingest.withdraw(done)
+            if isinstance(error, TimeoutError):
+                raise self._put_off(503, "storing takes too long") from None
+            raise
 
     def _note(self, agent: str, delivery: Delivery, request: Request) -> None:
         now = now_ms()
@@ -336,13 +350,6 @@ class Intake:
             oldest=delivery.oldest,
             dropped=delivery.dropped,
         )
-
-
-def _hosts(batch: Batch) -> set[str]:
-    """Every host that a batch says something of."""
-    told = (*batch.samples, *batch.domains, *batch.others, *batch.gone, *batch.events)
-    linked = {link.host for link in batch.links if link.host}
-    return {one.host for one in told} | {one.id for one in batch.hosts} | linked
 
 
 def _lost(delivery: Delivery) -> tuple[Lost, ...]:

@@ -11,6 +11,8 @@ from virtscope.sample import KINDS, Batch, Facts
 
 MOST_OBJECTS = 50_000
 """Different things that an agent may tell of in a day: domains, filters, networks, pools…"""
+MOST_HOSTS = 1_000
+"""Hosts that an agent may speak of in a day: it watches its own, or those that it reaches by ssh."""
 MOST_DOMAINS = 10_000
 """Domains on one host at one time."""
 LONGEST_TEXT = 64 * 1024
@@ -27,28 +29,51 @@ class Quota:
 
     def __init__(self) -> None:
         self._seen: dict[str, set[tuple[str, str]]] = {}
+        self._hosts: dict[str, set[str]] = {}
         self._began = time.monotonic()
 
     def refuses(self, batch: Batch) -> str | None:
         """Why a batch is beyond what its agent may; None where it is not, and then it counts."""
         if time.monotonic() - self._began > _DAY:
-            self._seen, self._began = {}, time.monotonic()
+            self._seen, self._hosts, self._began = {}, {}, time.monotonic()
         if reason := next(_excesses(batch), None):
             return reason
         seen = self._seen.setdefault(batch.agent, set())
-        new = {(KINDS[type(facts)], facts.id) for facts in _facts(batch)} - seen
+        new = set(_objects(batch)) - seen
         if len(seen) + len(new) > MOST_OBJECTS:
             return f"the agent tells of more than {MOST_OBJECTS:,} different objects in a day"
+        hosts = self._hosts.setdefault(batch.agent, set())
+        if len(hosts | batch.about) > MOST_HOSTS:
+            return f"the agent speaks of more than {MOST_HOSTS:,} different hosts in a day"
         seen |= new
+        hosts |= batch.about
         return None
 
     def forget(self, agent: str) -> None:
         """An agent is there no more."""
         self._seen.pop(agent, None)
+        self._hosts.pop(agent, None)
+
+
+def _words(batch: Batch) -> Iterator[str]:
+    """Every text of it that is no part of a description."""
+    yield from batch.about
+    for pair in _objects(batch):
+        yield from pair
+    yield from (link.reason for link in batch.links if link.reason)
+    for event in batch.events:
+        yield from (event.kind, event.detail)
 
 
 def _facts(batch: Batch) -> tuple[Facts, ...]:
     return (*batch.hosts, *batch.domains, *batch.others)
+
+
+def _objects(batch: Batch) -> Iterator[tuple[str, str]]:
+    """Everything that the server would remember: kind and identifier."""
+    yield from ((KINDS[type(facts)], facts.id) for facts in _facts(batch))
+    yield from ((gone.kind, gone.id) for gone in batch.gone)
+    yield from (("link", link.uri) for link in batch.links)
 
 
 def _excesses(batch: Batch) -> Iterator[str]:
@@ -58,11 +83,14 @@ def _excesses(batch: Batch) -> Iterator[str]:
     if len(batch.events) > MOST_EVENTS:
         yield f"it has more than {MOST_EVENTS:,} events"
     for facts in _facts(batch):
-        for field in fields(facts):
-            value = getattr(facts, field.name)
-            longest = LONGEST_XML if field.name in _XML else LONGEST_TEXT
-            if isinstance(value, str) and len(value) > longest:
-                yield f"the {field.name} of a {KINDS[type(facts)]} has more than {longest:,} characters"
-    for event in batch.events:
-        if max(len(event.kind), len(event.detail), len(event.host)) > LONGEST_TEXT:
-            yield f"an event has more than {LONGEST_TEXT:,} characters"
+        yield from _long_fields(facts)
+    if max(map(len, _words(batch)), default=0) > LONGEST_TEXT:
+        yield f"a name, an identifier, a reason or an event has more than {LONGEST_TEXT:,} characters"
+
+
+def _long_fields(facts: Facts) -> Iterator[str]:
+    for field in fields(facts):
+        value = getattr(facts, field.name)
+        longest = LONGEST_XML if field.name in _XML else LONGEST_TEXT
+        if isinstance(value, str) and len(value) > longest:
+            yield f"the {field.name} of a {KINDS[type(facts)]} has more than {longest:,} characters"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import threading
 import uuid
@@ -221,6 +222,8 @@ class Database:
         temporary = copy.with_name(f"{copy.name}.new")
         try:
             shutil.copyfile(self._path, temporary)
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
             temporary.replace(copy)  # an older copy is of a time that somebody went back to
         except OSError as error:
             temporary.unlink(missing_ok=True)
