@@ -63,7 +63,7 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
     @api.get("/health", tags=["server"], **answering(answers.HealthDetail))
     def how_it_does(services: Seen) -> Response:
         """How the server does: what troubles it, and its own figures. Nothing of the fleet's projects is in it."""
-        failing, ailments = services.ingest.problem, [services.ingest.ailment, services.damage()]
+        failing, ailments = services.ingest.problem, [services.ailment(), services.damage()]
         reasons = [reason for reason in (failing, *ailments) if reason]
         return _json(
             answers.HealthDetail(
@@ -294,7 +294,7 @@ def health() -> APIRouter:
         """The store takes what the hosts send; 503 and the reason where it does not."""
         if services.ingest.problem:
             return _json(answers.Health("degraded", services.ingest.problem), status=503)
-        if ailment := services.ingest.ailment:
+        if ailment := services.ailment():
             return _json(answers.Health("degraded", ailment))
         if damage := services.damage():
             return _json(answers.Health("degraded", damage))  # it takes and answers; something of before is missing

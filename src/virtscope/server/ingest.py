@@ -29,7 +29,7 @@ LONGEST_QUEUE = 10_000
 RETRY_SECONDS = 5.0
 MAINTENANCE_SECONDS = 30.0
 ROUND_SECONDS = 900.0
-"""How long one round of the writing thread may take, its wait and an hour's archiving with it, before it is hung."""
+"""How long one round of the writing thread may take, its wait with it, before it is hung."""
 FUTURE_MS = 600_000
 """Samples further ahead of our clock than this are refused: they would be the newest for ever."""
 EARLIEST_MS = 946_684_800_000
@@ -103,7 +103,6 @@ class Ingest:
         self._stopping = False
         self._count = Count()
         self._problem: str | None = None
-        self._ailment: str | None = None
         self._maintained = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
         self._thread.start()
@@ -112,11 +111,6 @@ class Ingest:
     def problem(self) -> str | None:
         """Why nothing can be stored at the moment; None where all is well."""
         return self._problem
-
-    @property
-    def ailment(self) -> str | None:
-        """Why hours cannot be archived or forgotten at the moment, though all is stored; None where all is well."""
-        return self._ailment
 
     @property
     def dropped(self) -> int:
@@ -245,14 +239,8 @@ class Ingest:
         self._maintained = time.monotonic()
         try:
             self._maintain(now_ms())
-            self._ailment = None
-        except StoreError as error:
-            log.warning("%s %s", error, error.hint)
-            self._ailment = str(error)
-        except Exception as error:
-            # A full disk, a damaged page: hours stay where they are, and storing goes on.
-            log.exception("the store's upkeep failed")
-            self._ailment = f"the store's upkeep failed: {str(error).partition(chr(10))[0]}"
+        except Exception:
+            log.exception("BUG: what is due now and then failed")  # and must not keep anything from being stored
 
 
 NOT_STORABLE = "it cannot be stored"

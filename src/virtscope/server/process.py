@@ -56,6 +56,7 @@ from virtscope.store.damage import is_damage, quarantined
 from virtscope.store.database import Database
 from virtscope.store.duckdb_store import DuckdbStore
 from virtscope.store.records import Records
+from virtscope.store.upkeep import Upkeep
 from virtscope.wire import PATH
 
 log = logging.getLogger(__name__)
@@ -133,8 +134,8 @@ class _Server:
         self._live = Live()
         self._board = Board()
         archive = Archive(database, Retention(raw_days=settings.keep_days))
-        self._archive = archive
         self._ingest = Ingest(store, self._committed, self._maintain, self._pulse)
+        self._upkeep = Upkeep(archive.run, self._pulse)
         self._services = Services(
             store=store,
             records=records,
@@ -147,6 +148,7 @@ class _Server:
             interval=settings.watching.pace.interval,
             keep_days=settings.keep_days,
             board=self._board,
+            ailment=lambda: self._upkeep.ailment,
             damage=lambda: quarantined(settings.data),
             own=self._own,
         )
@@ -196,6 +198,7 @@ class _Server:
 
     def close(self) -> None:
         """Store what is queued, and let everything go."""
+        self._upkeep.stop()
         self._ingest.stop()
         if self._intake is not None:
             self._intake.close()
@@ -203,10 +206,9 @@ class _Server:
             self._access.close()
 
     def _maintain(self, now: int) -> None:
-        """Now and then, in the writing thread: who has fallen silent, and which hours are over."""
+        """Now and then, in the writing thread: who has fallen silent."""
         if turns := self._fleet.turns():
             self._ingest.put(Batch("", 0, 0, now, events=turns))
-        self._archive.run(now)
 
     def _committed(self, commit: Committed) -> None:
         self._fleet.apply(commit.batches)

@@ -71,6 +71,8 @@ class Services:
     interval: float
     keep_days: int
     board: Newest
+    ailment: Callable[[], str | None] = lambda: None
+    """Why hours cannot be archived or forgotten, though all is stored; None where all is well."""
     damage: Callable[[], str | None] = lambda: None
     """What is missing because the store was damaged; None where it was not."""
     own: Callable[[], Told] = dict

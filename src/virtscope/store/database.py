@@ -120,6 +120,12 @@ class Database:
             finally:
                 cursor.close()
 
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Nobody else writes in this block; whoever wants to waits."""
+        with self._writing:
+            yield
+
     def require_space(self) -> None:
         """Raise StoreError where the disk is nearly full."""
         free = shutil.disk_usage(self.folder).free

@@ -96,6 +96,21 @@ def steps(  # what a query is made of
     """
 
 
+def merged(scope: Scope, metrics: Sequence[Metric], rows: str, bucket: str = "step") -> str:
+    """Steps added up: those of the same object and bucket (an expression over the columns of ``rows``) are one."""
+    keys = ", ".join(scope.keys)
+    added = "".join(
+        f', sum("{m.name}__increase") AS "{m.name}__increase", sum("{m.name}__seconds") AS "{m.name}__seconds"'
+        f', max("{m.name}__peak") AS "{m.name}__peak"'
+        if m.kind is Kind.COUNTER
+        else f', sum("{m.name}__sum") AS "{m.name}__sum", sum("{m.name}__count")::BIGINT AS "{m.name}__count"'
+        f', max("{m.name}__max") AS "{m.name}__max"'
+        for m in metrics
+        if m.kind is not Kind.STATE
+    )
+    return f"SELECT {keys}, {bucket} AS step{added} FROM ({rows}) GROUP BY ALL"
+
+
 _MIXED = frozenset({Scope.DOMAIN})
 """Scopes whose rows come from two lanes: each row knows some of the counters, and a rate spans those that know it."""
 
