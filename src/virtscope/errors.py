@@ -8,6 +8,7 @@ VirtscopeError
 │   └── Taken            a name that somebody has already
 ├── NotAllowed           whoever asks may not do this
 │   └── NotSignedIn      the server does not know who asks
+├── Cancelled            what was asked for is not wanted any more
 ├── TooOften             asked too often; in a while it may be asked again
 ├── NotFound             no host, domain or quantity of that name
 ├── Ambiguous            a name that fits more than one object
@@ -81,6 +82,10 @@ class NotAllowed(VirtscopeError):
 
 class NotSignedIn(NotAllowed):
     """The server does not know who asks."""
+
+
+class Cancelled(VirtscopeError):
+    """What was asked for is not wanted any more."""
 
 
 class TooOften(VirtscopeError):

@@ -8,10 +8,10 @@ found, exactly as one that does not exist. Networks, pools and a fleet's metrics
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Annotated, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 from fastapi import Depends, Request
 
@@ -36,7 +36,13 @@ from virtscope.server.fleet import Directory, Host
 from virtscope.server.present import Present
 from virtscope.server.services import Chronicle, Services, Stream
 from virtscope.store import Latest, Range, Reader, Series, Summary, Version
+from virtscope.store.tabular import tabular
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_NOBODY = ("",)
+"""The objects to ask for where nothing is his: to the store, none would mean everybody's."""
 T = TypeVar("T", FilterFacts, BindingFacts, NetworkFacts, PoolFacts, GuestFacts)
 
 
@@ -161,6 +167,21 @@ class _Store:
     ) -> list[Summary]:
         his = self._his(quantities, objects)
         return self._whole.summary(quantities, his, over, percentiles) if his else []
+
+    def reduced(
+        self,
+        quantities: Sequence[Quantity],
+        objects: Sequence[str],
+        over: Range,
+        percentiles: Sequence[float],
+        quiet: Mapping[str, float],
+    ) -> pa.Table:
+        his = self._his(quantities, objects)
+        return tabular(self._whole).reduced(quantities, his or _NOBODY, over, percentiles, quiet)
+
+    def steps(self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> pa.Table:
+        his = self._his(quantities, objects)
+        return tabular(self._whole).steps(quantities, his or _NOBODY, over)
 
     def _his(self, quantities: Sequence[Quantity], objects: Sequence[str]) -> list[str]:
         """Of the objects asked for (none means all) those that are his; to the store none would mean everybody's."""

@@ -129,6 +129,34 @@ class Whole:
         return str(value)
 
 
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number, which may have decimals."""
+
+    least: float
+    most: float
+    unit: str = ""
+    """In words, for people: ``of the time``, ``bytes/s``."""
+    metavar: ClassVar[str] = "NUMBER"
+
+    @property
+    def bounds(self) -> str:
+        """From where to where."""
+        return f"{self.show(self.least)} to {self.show(self.most)} {self.unit}".rstrip()
+
+    def read(self, raw: object) -> float:
+        """The number, in decimal digits."""
+        if isinstance(raw, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,18}(\.[0-9]{1,18})?\s*", raw, re.ASCII):
+            raw = float(raw)
+        if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw):
+            raise Unreadable("is no number")
+        return _within(float(raw), self.least, self.most, self.show)
+
+    def show(self, value: float) -> str:
+        """Decimal digits, as few as tell it."""
+        return f"{value:.15f}".rstrip("0").removesuffix(".")
+
+
 _YES, _NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from virtscope.catalogue import Quantity, Scope
 from virtscope.sample import Batch, Facts, Link
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,27 @@ class Reader(Protocol):
         self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range, percentiles: Sequence[float]
     ) -> list[Summary]:
         """Average, maximum and percentiles (0-100) of the steps' values, for each object."""
+
+
+@runtime_checkable
+class Tabular(Protocol):
+    """What a store can do that computes over a whole fleet where the data are. Quantities of one call are of one scope.
+
+    Answers have a row for each object, with its keys as columns; see ``analysis.tables`` for the rest of them.
+    """
+
+    def reduced(
+        self,
+        quantities: Sequence[Quantity],
+        objects: Sequence[str],
+        over: Range,
+        percentiles: Sequence[float],
+        quiet: Mapping[str, float],
+    ) -> pa.Table:
+        """Each object's quantities over a range in few numbers (``Reduced``)."""
+
+    def steps(self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> pa.Table:
+        """The quantities of each object, a row for each step (``Steps``)."""
 
 
 class Store(Reader, Protocol):

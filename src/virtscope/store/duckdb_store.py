@@ -6,6 +6,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
+
 from virtscope.catalogue import MAX_GAP_SECONDS, Kind, Metric, Quantity, Scope, metrics_of, quantities_of
 from virtscope.sample import Batch, Sample
 from virtscope.store import Latest, Range, Series, Summary, arrow, quantity_sql
@@ -129,6 +131,45 @@ class DuckdbStore:
             for row in rows
             for quantity, at in zip(quantities, range(len(keys), len(row), 4), strict=True)
         ]
+
+    def reduced(
+        self,
+        quantities: Sequence[Quantity],
+        objects: Sequence[str],
+        over: Range,
+        percentiles: Sequence[float],
+        quiet: Mapping[str, float],
+    ) -> pa.Table:
+        """Each object's quantities over a range in few numbers. See ``Tabular``."""
+        keys = ", ".join(object_keys(quantities[0].scope))
+        inner = [f"{keys}, count(*) AS seen"]
+        outer = [f"{keys}, seen"]
+        ranks = ", ".join(str(float(rank) / 100) for rank in percentiles)
+        for name in (quantity.name for quantity in quantities):
+            inner.append(
+                f'avg("{name}") AS "{name}.average", max("{name}") AS "{name}.maximum", '
+                f'stddev_samp("{name}") AS "{name}.deviation", count("{name}") AS "{name}.samples"'
+                + (f', quantile_cont("{name}", [{ranks}]) AS "{name}.ranks"' if percentiles else "")
+            )
+            outer += [f'"{name}.{figure}"' for figure in ("average", "maximum", "deviation", "samples")]
+            outer += [f'"{name}.ranks"[{n}] AS "{name}.p{rank:g}"' for n, rank in enumerate(percentiles, 1)]
+        if quiet:
+            known = " AND ".join(f'"{name}" IS NOT NULL' for name in quiet)
+            under = " AND ".join(f'"{name}" <= {float(most)!r}' for name, most in quiet.items())
+            inner.append(f'count(*) FILTER ({known}) AS "quiet.known", count(*) FILTER ({under}) AS "quiet.under"')
+            outer += ['"quiet.known"', '"quiet.under"']
+        with Snapshot(self._database) as snapshot:
+            values = self._values(snapshot, quantities, objects, over)
+            return snapshot.table(
+                f"SELECT {', '.join(outer)} FROM (SELECT {', '.join(inner)} FROM ({values}) GROUP BY {keys})"
+            )
+
+    def steps(self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> pa.Table:
+        """The quantities of each object, a row for each step. See ``Tabular``."""
+        keys = ", ".join(object_keys(quantities[0].scope))
+        with Snapshot(self._database) as snapshot:
+            values = self._values(snapshot, quantities, objects, over)
+            return snapshot.table(f"SELECT * RENAME (step AS time) FROM ({values}) ORDER BY {keys}, time")
 
     def _values(self, snapshot: Snapshot, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> str:
         """The values of each step: out of rollups where steps are whole rollup steps, else out of raw rows."""

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import duckdb
+import pyarrow as pa
 
 from virtscope.catalogue import Metric, Scope
 from virtscope.store.database import Database
@@ -40,6 +41,13 @@ class Snapshot:
     def rows(self, query: str, parameters: object = None) -> list[tuple[Any, ...]]:
         """The rows of a query."""
         return self._cursor.execute(query, parameters).fetchall()
+
+    def table(self, query: str) -> pa.Table:
+        """The rows of a query as an Arrow table."""
+        found = self._cursor.sql(query)
+        assert found is not None, "BUG: not a query"
+        table: pa.Table = found.to_arrow_table()
+        return table
 
     def run(self, statement: str) -> None:
         """Execute a statement that has no rows."""
