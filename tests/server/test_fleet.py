@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.synthetic import batch, row, sample
@@ -154,3 +156,26 @@ def test_a_late_sample_takes_no_domain_away() -> None:
     fleet.apply([batch(2, sample("h9", Clock.now, {Scope.DOMAIN: []}), agent="a")])
     assert names(fleet) == [("h9", "app")]
     assert fleet.last_seen("h9") == Clock.now + 5
+
+
+def test_what_is_told_before_its_host_is_there_with_it() -> None:
+    """A shipper sends its newest batches first."""
+    fleet = Fleet([], Known(), {})
+    fleet.admit("a", "one")
+    later = Batch("a", 1, 2, 2, domains=(DomainFacts("d1", "web", "h9"), DomainFacts("d2", "db", "h9")))
+    fleet.apply([later])
+    fleet.apply([Batch("a", 1, 3, 3, gone=(Gone("h9", "domain", "d2"),))])
+    assert names(fleet) == []
+    fleet.apply([replace(of_agent("a"), samples=())])
+    assert ("h9", "web") in names(fleet)
+    assert ("h9", "db") not in names(fleet)
+
+
+def test_what_is_told_early_goes_with_its_agent() -> None:
+    fleet = Fleet([], Known(), {})
+    fleet.admit("a", "one")
+    fleet.apply([Batch("a", 1, 2, 2, domains=(DomainFacts("d1", "web", "h9"),))])
+    fleet.dismiss("a")
+    fleet.admit("a", "one")
+    fleet.apply([replace(of_agent("a"), samples=())])
+    assert ("h9", "web") not in names(fleet)

@@ -134,6 +134,8 @@ class Fleet(Directory):
         self._domains: dict[str, dict[str, DomainFacts]] = {}
         """By host, then by UUID: every sample of a host is compared with what is known there."""
         self._others: dict[tuple[type[Other], str, str], Other] = {}
+        self._early: dict[tuple[str, str], dict[tuple[type, str], DomainFacts | Other]] = {}
+        """By agent and host: what was told of a host before the host itself, as newest batches come first."""
         self._last_seen = dict(last_seen)
         for uri in uris:
             self._links["", uri] = Link(uri, LinkState.CONNECTING, since=0)
@@ -165,6 +167,8 @@ class Fleet(Directory):
             self._heard.pop(agent, None)
             for way in [way for way in self._links if way[0] == agent]:
                 self._drop(way)
+            for key in [key for key in self._early if key[0] == agent]:
+                del self._early[key]
 
     def owner(self, host: str) -> str | None:
         """Whose a host is: an agent's id, empty for this process; None where nobody has told of it."""
@@ -247,8 +251,12 @@ class Fleet(Directory):
         for facts in (*batch.domains, *batch.others):
             if facts.host in self._hosts:
                 self._add(facts)
+            elif batch.agent in self._agents:
+                self._early.setdefault((batch.agent, facts.host), {})[type(facts), facts.id] = facts
         for gone in batch.gone:
             self._forget(gone)
+            for key in [key for key in self._early.get((batch.agent, gone.host), ()) if key[1] == gone.id]:
+                del self._early[batch.agent, gone.host][key]
 
     def _keep_only(self, sample: Sample) -> None:
         """Forget the host's domains that its sample has no row of: they went while nobody watched."""
@@ -302,6 +310,8 @@ class Fleet(Directory):
         for other in [one.id for one in self._hosts.values() if (one.agent, one.uri) == way and one.id != facts.id]:
             self._drop_host(other)
         self._hosts[facts.id] = facts
+        for early in self._early.pop((facts.agent, facts.id), {}).values():
+            self._add(early)
 
     def _drop(self, way: _Way) -> None:
         self._links.pop(way, None)
