@@ -21,6 +21,8 @@ from virtscope.errors import BadInput
 PORT = 8421
 """Where the server listens for agents, unless told otherwise."""
 PATH = "/api/v1/agents"
+OVERDUE = 0.8
+"""Share of a certificate's life after which it should have been renewed: agents do at two thirds or a little later."""
 _PREFIX = "vse_"
 _SECRET_BYTES = 22
 """With the fingerprint a multiple of three, so that the text needs no padding."""

@@ -21,7 +21,8 @@ from virtscope.agent.enrolment import identity
 from virtscope.enrolment import EnrolmentToken
 from virtscope.server import problems
 from virtscope.server.access.who import Role, Who
-from virtscope.server.enrolment.api import AgentStatus, Enrolment, router
+from virtscope.server.enrolment.api import Enrolment, router
+from virtscope.server.enrolment.remarks import AgentStatus
 
 
 class As:
@@ -40,7 +41,7 @@ class As:
 @contextmanager
 def people(port: Port, who: Who | None = Who("ada", Role.ADMIN)) -> Iterator[str]:  # noqa: B008  # it is frozen
     """The people's API beside an agents' port; its address."""
-    status = AgentStatus(0.0, 1.5, 3, 4_096, -0.25, "9.9", 2, ("host",), "its spool is full")
+    status = AgentStatus(0.0, 1.5, 3, 4_096, -0.25, "9.9", 2, ("host",), 10.0, "its spool is full")
     app = FastAPI()
     problems.install(app)
     sent = {agent.id for agent in port.agents.list() if agent.name != "silent"}

@@ -196,7 +196,7 @@ AGENTS = (
     Column("DROPPED", _at("status", "dropped_batches"), text.number),
     Column("VERSION", lambda item: _at("status", "version")(item) or item["version"]),
     Column("EXPIRES", _at("expires"), shown),
-    Column("REASON", lambda item: _at("status", "problem")(item) or item["warning"]),
+    Column("REASON", lambda item: "; ".join(item["remarks"])),
     Column("BATCHES", _at("status", "backlog_batches"), text.number, wide=True),
     Column("SEEN", _at("seen"), text.ago, wide=True),
     Column("ADDRESS", _at("address"), wide=True),

@@ -359,13 +359,14 @@ def doctor(
     connect: Connect = None,
     server: Address = "",
     data: Annotated[Optional[Path], typer.Option(metavar="DIR", help="The data folder to look at.")] = None,  # noqa: UP045
+    state: Annotated[Optional[Path], typer.Option(metavar="DIR", help="The agent's folder to look at.")] = None,  # noqa: UP045
 ) -> int:
     """Tell what works, what does not, and how to mend it."""
     from virtscope.cli import examine
     from virtscope.cli import output as out
     from virtscope.cli.connection import default_data_folder
 
-    return examine.run(out.console(), connect or ["qemu:///system"], server, data or default_data_folder())
+    return examine.run(out.console(), connect or ["qemu:///system"], server, data or default_data_folder(), state)
 
 
 @contextmanager

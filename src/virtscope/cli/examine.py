@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -15,30 +14,21 @@ from rich.text import Text
 
 from virtscope.agent import uri
 from virtscope.catalogue import Group
+from virtscope.cli import examine_agents
+from virtscope.cli.finding import Finding
 from virtscope.cli.source import Server
 from virtscope.cli.text import plain, size
-from virtscope.errors import VirtscopeError
+from virtscope.errors import NotAllowed, NotFound, NotSignedIn, VirtscopeError
 
 LEAST_SPACE = 1024**3
 """Bytes that the data folder's disk should have free."""
 CONNECT_SECONDS = 15.0
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at."""
-
-    subject: str
-    good: bool | None
-    """None where it is missing but not needed."""
-    detail: str
-    remedy: str = ""
-
-
-def run(console: Console, uris: list[str], server: str, data: Path) -> int:
+def run(console: Console, uris: list[str], server: str, data: Path, state: Path | None = None) -> int:
     """Look at everything; the exit status is 1 where something needed does not work."""
     bad = False
-    for finding in examine(uris, server, data):
+    for finding in examine(uris, server, data, state):
         mark, style = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("!", "yellow")}[finding.good]
         console.print(Text.assemble((f"{mark} ", style), (f"{finding.subject}: ", "bold"), plain(finding.detail)))
         if finding.remedy and not finding.good:
@@ -47,7 +37,7 @@ def run(console: Console, uris: list[str], server: str, data: Path) -> int:
     return int(bad)
 
 
-def examine(uris: list[str], server: str, data: Path) -> Iterator[Finding]:
+def examine(uris: list[str], server: str, data: Path, state: Path | None = None) -> Iterator[Finding]:
     """One finding after another."""
     yield Finding("Python", True, sys.version.split()[0])
     yield _guarded("libvirt library", _library)
@@ -56,6 +46,7 @@ def examine(uris: list[str], server: str, data: Path) -> Iterator[Finding]:
         with suppress(VirtscopeError):
             yield from _memory_figures(text)
     yield _pressure()
+    yield from examine_agents.of_this_host(state or examine_agents.default_folder())
     yield _extra("server", ("duckdb", "fastapi", "pyarrow", "uvicorn"))
     yield _folder(data)
     try:
@@ -64,6 +55,9 @@ def examine(uris: list[str], server: str, data: Path) -> Iterator[Finding]:
         yield Finding("server", True, f"virtscope {info['version']} answers at {asked.address}")
     except VirtscopeError as error:
         yield Finding("server", None, str(error), "Only needed for commands without --connect: 'virtscope up'.")
+        return
+    with suppress(NotAllowed, NotFound, NotSignedIn):  # who asks is no admin, or the server takes no agents
+        yield from examine_agents.of_server(asked.get("agents")["agents"])
 
 
 def _guarded(subject: str, look: Callable[[], str]) -> Finding:

@@ -212,6 +212,11 @@ class Fleet(Directory):
         with self._guard:
             return [facts for facts in self._hosts.values() if facts.agent == agent]
 
+    def interval_of(self, agent: str) -> float | None:
+        """Seconds between two readings of the one of an agent's hosts that is read most seldom; None without hosts."""
+        with self._guard:
+            return max((link.interval for way, link in self._links.items() if way[0] == agent), default=None)
+
     def apply(self, batches: Sequence[Batch]) -> None:
         """Take in what batches say, once they are stored."""
         with self._guard:

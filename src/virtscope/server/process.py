@@ -32,10 +32,11 @@ from virtscope.server.access.settings import AccessSettings, OidcSettings
 from virtscope.server.access.who import Role
 from virtscope.server.app import application
 from virtscope.server.enrolment.agents import Agents
-from virtscope.server.enrolment.api import AgentStatus, Enrolment
+from virtscope.server.enrolment.api import Enrolment
 from virtscope.server.enrolment.application import agents_application, peer
 from virtscope.server.enrolment.authority import Authority
 from virtscope.server.enrolment.peer import agents_server
+from virtscope.server.enrolment.remarks import AgentStatus
 from virtscope.server.enrolment.server_certificate import (
     GivenCertificate,
     IssuedCertificate,
@@ -208,6 +209,8 @@ class _Server:
     def _maintain(self, now: int) -> None:
         """Now and then, in the writing thread: who has fallen silent."""
         if turns := self._fleet.turns():
+            for kind, agent in sorted({(event.kind, event.detail) for event in turns}):
+                log.warning("%s: %s", kind, agent)
             self._ingest.put(Batch("", 0, 0, now, events=turns))
 
     def _committed(self, commit: Committed) -> None:
@@ -276,6 +279,7 @@ class _Server:
             version=heard.version,
             dropped_batches=heard.dropped,
             hosts=tuple(host.id for host in hosts),
+            interval_seconds=self._fleet.interval_of(agent),
             problem=heard.problem,
         )
 

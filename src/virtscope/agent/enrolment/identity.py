@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from virtscope import private_file
-from virtscope.enrolment import Issued
+from virtscope.enrolment import OVERDUE, Issued
 from virtscope.errors import EnrolmentError
 
 FOLDER = Path("/var/lib/virtscope-agent")
@@ -44,6 +44,11 @@ class Identity:
     expires: float
     authority: str
     """Whom the server's certificate must come from (PEM)."""
+
+    @property
+    def overdue(self) -> float:
+        """When its certificate should have been renewed at last."""
+        return self.issued + (self.expires - self.issued) * OVERDUE
 
     def context(self) -> ssl.SSLContext:
         """How to speak to the server: it must be the one that issued this, and hears who we are.

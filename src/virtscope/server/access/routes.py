@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Annotated, Any, cast
 
@@ -17,6 +18,8 @@ from virtscope.server.access.guard import address, session_of
 from virtscope.server.access.users import User
 from virtscope.server.access.who import Role, Who
 from virtscope.server.answers import Problem
+
+log = logging.getLogger(__name__)
 
 
 async def _access(request: Request) -> Access:
@@ -83,26 +86,30 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
         return _json(shapes.UserList([_user(user) for user in access.users.all()]))
 
     @api.post("/users", **answering(shapes.UserAnswer, 401, 403, 409, 413, status=201))
-    async def add_user(access: Door, given: shapes.NewUser) -> Response:
+    async def add_user(access: Door, who: Asking, given: shapes.NewUser) -> Response:
         """Add somebody."""
         hashed = await access.hashed(given.password)
         made = await run_in_threadpool(
             access.users.add, given.name, _role(given.role), _projects(given.projects), hashed
         )
+        log.info("%r has added the user %r (%s)", who.name, made.name, made.role.word)
         return _json(_user(made), 201)
 
     @api.patch("/users/{name}", **answering(shapes.UserAnswer, 401, 403, 404, 413))
-    async def change_user(name: str, access: Door, given: shapes.ChangedUser) -> Response:
+    async def change_user(name: str, access: Door, who: Asking, given: shapes.ChangedUser) -> Response:
         """Change somebody's role, projects or password; he has to sign in again."""
         if given.everything and given.projects is not None:
             raise BadInput("somebody is limited to projects, or sees everything", "Give one of the two.")
         hashed = None if given.password is None else await access.hashed(given.password)
-        return _json(_user(await run_in_threadpool(_change, access, name, given, hashed)))
+        changed = await run_in_threadpool(_change, access, name, given, hashed)
+        log.info("%r has changed the user %r (%s)", who.name, changed.name, changed.role.word)
+        return _json(_user(changed))
 
     @api.delete("/users/{name}", **answering(None, 401, 403, 404, status=204))
-    def remove_user(name: str, access: Door) -> Response:
+    def remove_user(name: str, access: Door, who: Asking) -> Response:
         """Remove somebody, with his sessions and API tokens."""
         access.users.remove(name)
+        log.info("%r has removed the user %r", who.name, name)
         return Response(status_code=204)
 
     @api.get("/tokens", **answering(shapes.TokenList, 401, 403))
@@ -115,12 +122,14 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
         """Make an API token, with no more rights than one has. Its text is in this answer and nowhere else."""
         projects = _projects(given.projects) if given.projects is not None else who.projects
         text, made = access.tokens.create(who, given.name, _role(given.role), projects, given.expires)
+        log.info("%r has made the API token %d, %r (%s)", who.name, made.id, made.name, made.role.word)
         return _json(shapes.MadeToken(**_token(made), token=text), 201)
 
     @api.delete("/tokens/{id}", **answering(None, 401, 403, 404, status=204))
     def revoke_token(id: int, access: Door, who: Asking) -> Response:  # noqa: A002
         """Revoke an API token."""
         access.tokens.revoke(who, id)
+        log.info("%r has revoked the API token %d", who.name, id)
         return Response(status_code=204)
 
     return api

@@ -64,6 +64,8 @@ class Agent:
     """The id of the token it was enrolled with."""
     serial: str
     """Of its newest certificate, in hexadecimal digits."""
+    certified: float
+    """When that certificate was issued."""
     expires: float
     """When that certificate does."""
     revoked: float | None
@@ -197,7 +199,8 @@ class Agents:
     def list(self) -> tuple[Agent, ...]:
         """Every agent, by name; revoked ones too."""
         rows = self._registry.rows(
-            """SELECT id, name, agents.made, token, serial, max(expires), revoked, seen, address, version
+            """SELECT id, name, agents.made, token, serial, agent_certificates.made, max(expires), revoked, seen,
+            address, version
             FROM agents JOIN agent_certificates ON agent = id GROUP BY id ORDER BY name, agents.made"""
         )
         return tuple(self._with_newest_sight(Agent(*row)) for row in rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,35 +11,15 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
 
-from virtscope import __version__
 from virtscope.enrolment import fingerprint_text
 from virtscope.errors import NotFound
 from virtscope.server.access.who import Role, Who
 from virtscope.server.answers import Problem
 from virtscope.server.enrolment.agents import Agent, Agents
+from virtscope.server.enrolment.remarks import AgentStatus, remarks
 from virtscope.server.enrolment.tokens import TTL, Invitation
-from virtscope.versions import mismatch
 
-
-@dataclass(frozen=True, slots=True)
-class AgentStatus:
-    """How an agent does, as the server sees it. Times are Unix seconds."""
-
-    last_heard: float | None
-    """When its newest batch arrived."""
-    lag_seconds: float | None
-    """How old its newest stored sample is."""
-    backlog_batches: int | None
-    backlog_bytes: int | None
-    """What waits on the host."""
-    clock_offset_seconds: float | None
-    """How far its clock is ahead of the server's."""
-    version: str | None
-    dropped_batches: int | None
-    """What it had to give up, for want of room."""
-    hosts: tuple[str, ...]
-    """The ids of the hosts that it watches."""
-    problem: str | None
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +44,8 @@ class AgentAnswer:
     version: str | None
     status: AgentStatus | None
     """None where it has sent nothing yet."""
-    warning: str | None
-    """What to upgrade, where its version and the server's do not go together."""
+    remarks: tuple[str, ...]
+    """What an operator should know of it, each with what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +164,7 @@ def router() -> APIRouter:
     def create_token(wish: TokenWish, who: Admin, here: Here) -> Response:
         """A new token, with which one host is enrolled."""
         made = here.agents.tokens.create(who.name, wish.name, wish.ttl)
+        log.info("%r has made the enrolment token %s", who.name, made.invitation.id)
         text = made.token.text
         answer = NewTokenAnswer(
             made.invitation.id,
@@ -202,9 +184,10 @@ def router() -> APIRouter:
         return _json(TokenList([_token(token, now) for token in here.agents.tokens.list()]))
 
     @api.delete("/enrolment-tokens/{id}", status_code=204, **_answering(None, 404, status=204))
-    def withdraw_token(id: Name, _who: Admin, here: Here) -> Response:  # noqa: A002  # the name is the API's
+    def withdraw_token(id: Name, who: Admin, here: Here) -> Response:  # noqa: A002  # the name is the API's
         """Make a token useless."""
         here.agents.tokens.withdraw(id)
+        log.info("%r has withdrawn the enrolment token %s", who.name, id)
         return Response(status_code=204)
 
     @api.get("/agents", **_answering(AgentList, 404))
@@ -214,18 +197,20 @@ def router() -> APIRouter:
         return _json(AgentList([_agent(agent, here.status(agent.id), now) for agent in here.agents.list()]))
 
     @api.delete("/agents/{id}", status_code=204, **_answering(None, 404, 409, status=204))
-    def revoke_agent(id: Name, _who: Admin, here: Here) -> Response:  # noqa: A002
+    def revoke_agent(id: Name, who: Admin, here: Here) -> Response:  # noqa: A002
         """Let an agent in no more, from its next request on."""
         found = here.agents.find(id)
         here.agents.revoke(found.id)
         here.dismissed(found.id)
+        log.warning("%r has revoked agent %s (%s)", who.name, found.name, found.id)
         return Response(status_code=204)
 
     @api.patch("/agents/{id}", **_answering(AgentAnswer, 404, 409))
-    def rename_agent(id: Name, change: AgentChange, _who: Admin, here: Here) -> Response:  # noqa: A002
+    def rename_agent(id: Name, change: AgentChange, who: Admin, here: Here) -> Response:  # noqa: A002
         """Call an agent something else."""
         found = here.agents.find(id)
         here.agents.rename(found.id, change.name)
+        log.info("%r calls agent %s (%s) %s", who.name, found.name, found.id, change.name)
         return _json(_agent(here.agents.find(found.id), here.status(found.id), time.time()))
 
     return api
@@ -233,7 +218,6 @@ def router() -> APIRouter:
 
 def _agent(agent: Agent, status: AgentStatus | None, now: float) -> AgentAnswer:
     state = "revoked" if agent.revoked is not None else "enrolled" if now < agent.expires else "expired"
-    version = (status.version if status else None) or agent.version
     return AgentAnswer(
         agent.id,
         agent.name,
@@ -247,7 +231,7 @@ def _agent(agent: Agent, status: AgentStatus | None, now: float) -> AgentAnswer:
         agent.address,
         agent.version,
         status,
-        mismatch(version, __version__) if agent.revoked is None else None,
+        remarks(agent, status, now),
     )
 
 
