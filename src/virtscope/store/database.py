@@ -23,7 +23,7 @@ from virtscope.store.migrations import FORMAT, migrate
 log = logging.getLogger(__name__)
 
 MEMORY_LIMIT = "1GB"
-CHECKPOINT_THRESHOLD = "256MB"
+CHECKPOINT_THRESHOLD = "64MB"
 FREE_SPACE_FLOOR = 64 * 1024 * 1024
 """Bytes that stay free on the data folder's disk: below, nothing is written, and what was written stays readable."""
 
