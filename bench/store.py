@@ -23,9 +23,10 @@ from rich.table import Table
 from virtscope.catalogue import QUANTITY, Kind, Scope, metrics_of
 from virtscope.sample import Batch, Row, Sample
 from virtscope.store import Range
-from virtscope.store.archive import Archive, Retention
+from virtscope.store.archive import Archive
 from virtscope.store.database import Database
 from virtscope.store.duckdb_store import DuckdbStore
+from virtscope.store.levels import Retention
 from virtscope.store.records import Records
 
 HOUR = 3_600_000

@@ -10,9 +10,10 @@ from typing import Any
 
 from virtscope.catalogue import Kind, Scope, metrics_of
 from virtscope.sample import Batch, Sample, Value
-from virtscope.store.archive import Archive, Retention
+from virtscope.store.archive import Archive
 from virtscope.store.database import Database
 from virtscope.store.duckdb_store import DuckdbStore
+from virtscope.store.levels import Retention
 from virtscope.store.records import Records
 
 

@@ -131,6 +131,11 @@ def test_the_live_stream_ticks(server: Running) -> None:
 def test_health(server: Running) -> None:
     assert server.get("/healthz")["status"] == "ok"
     assert server.get("/readyz")["status"] == "ok"
+    (hot, *archived) = server.get("/api/v1/health")["store"]
+    assert hot["level"] == "hot"
+    assert hot["bytes"] > 0
+    assert hot["newest"] == pytest.approx(time.time(), abs=600)
+    assert archived == []
 
 
 def test_security_headers(server: Running) -> None:

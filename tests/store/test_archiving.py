@@ -19,7 +19,8 @@ from virtscope.catalogue import QUANTITY, Scope
 from virtscope.errors import StoreError
 from virtscope.sample import Sample
 from virtscope.store import Range, archive
-from virtscope.store.archive import TRIES, Archive, Retention
+from virtscope.store.archive import TRIES, Archive
+from virtscope.store.levels import Retention
 from virtscope.store.upkeep import Upkeep
 
 HOUR = 3_600_000
@@ -176,7 +177,7 @@ def test_a_kill_at_any_moment_loses_nothing_and_doubles_nothing(tmp_path: Path, 
         with opened(folder) as made:
             assert minutes(made) == pytest.approx(wanted)
             made.archive.run(START + 5 * HOUR)
-            made.archive._remove_unlisted()
+            made.archive._files.remove_unlisted()
             assert minutes(made) == pytest.approx(wanted)
             assert hot(made) == 0
             listed = made.database.cursor().execute("SELECT path FROM archive").fetchall()

@@ -124,6 +124,20 @@ def test_a_folder_of_format_1_is_migrated_and_a_copy_kept(tmp_path: Path) -> Non
         assert kept.execute("SELECT sequence FROM progress ORDER BY ALL").fetchall() == [(1,), (17,)]
 
 
+def test_files_of_format_2_stay_listed(tmp_path: Path) -> None:
+    fill(tmp_path)
+    before = archived(tmp_path)
+    with duckdb.connect(str(tmp_path / "hot.duckdb")) as old:
+        old.execute("UPDATE meta SET value = '2' WHERE name = 'format'")
+        old.execute("ALTER TABLE archive DROP COLUMN bytes")
+        old.execute("ALTER TABLE archive DROP COLUMN checksum")
+    assert archived(tmp_path) == before
+    with opened(tmp_path) as made:
+        assert made.archive.held()[1].bytes == 0
+        made.archive.run(AT + 5 * HOUR)
+        assert made.archive.held()[1].bytes > 0
+
+
 def test_a_folder_of_a_newer_format_is_refused_and_left_alone(tmp_path: Path) -> None:
     with duckdb.connect(str(tmp_path / "hot.duckdb")) as newer:
         newer.execute("CREATE TABLE meta (name VARCHAR PRIMARY KEY, value VARCHAR NOT NULL)")

@@ -16,7 +16,7 @@ from virtscope.errors import StoreError
 from virtscope.ranges import Ranges
 from virtscope.sample import DomainFacts, Event, Gone, HostFacts, Link, LinkState, Sample
 from virtscope.store import Range, database
-from virtscope.store.archive import Retention
+from virtscope.store.levels import Retention
 
 HOUR = 3_600_000
 START = 1_800_000_000_000 // HOUR * HOUR
@@ -139,7 +139,7 @@ def test_what_is_past_its_retention_is_unlinked(tmp_path: Path) -> None:
         assert not list(tmp_path.glob("archive/domain/*/*.parquet"))
         assert list(tmp_path.glob("archive/domain_5m/*/*.parquet"))
         for _ in range(2):
-            made.archive.run(START + 51 * HOUR)
+            made.archive.run(START + 3 * 24 * HOUR)
         assert not list(tmp_path.glob("archive/domain_5m/*/*.parquet"))
 
 

@@ -19,10 +19,26 @@ class Quantity:
     help: str
     formula: Expression
 
+    @property
+    def is_sketched(self) -> bool:
+        """Whether the store keeps how often which value was, so that its percentiles of long ranges are cheap."""
+        return self.name in _SKETCHED.get(self.scope, ())
+
 
 HOST, CELL, POOL, VOLUME, DOMAIN, VCPU, DISK, NIC, IOTHREAD, PERF, JOB, FILESYSTEM = Scope
 SECONDS, BYTES, COUNT, RATIO = Unit.SECONDS, Unit.BYTES, Unit.COUNT, Unit.RATIO
 CORES, BYTES_PER_SECOND, PER_SECOND = Unit.CORES, Unit.BYTES_PER_SECOND, Unit.PER_SECOND
+
+_SKETCHED: dict[Scope, tuple[str, ...]] = {
+    HOST: ("cpu_ratio", "cpu_cores", "memory_used", "memory_used_ratio", "steal_cores"),
+    DOMAIN: (
+        *("cpu_cores", "cpu_ratio", "steal_ratio", "memory_used", "memory_used_ratio"),
+        *("disk_read_latency", "disk_write_latency"),
+    ),
+    VCPU: ("steal",),
+    DISK: ("read_latency", "write_latency"),
+}
+"""CPU, memory, steal and latency. None of them is below 0."""
 
 _BUSY = Rate("cpu_user") + Rate("cpu_system")
 _ALL_CPU_TIME = _BUSY + Rate("cpu_idle") + Rate("cpu_iowait")

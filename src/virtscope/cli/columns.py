@@ -235,3 +235,11 @@ API_TOKENS = (
     Column("USED", _at("used"), shown),
     Column("MADE", _at("created"), shown, wide=True),
 )
+STORE = (
+    Column("LEVEL", _at("level")),
+    Column("SIZE", _at("bytes"), text.size),
+    Column("FILES", _at("files"), text.number),
+    Column("FROM", _at("oldest"), shown),
+    Column("TO", _at("newest"), shown),
+    Column("KEPT, DAYS", _at("keep_days"), text.number),
+)

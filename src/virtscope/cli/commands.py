@@ -13,7 +13,7 @@ from rich.console import Console
 
 from virtscope import __version__
 from virtscope.agent import uri
-from virtscope.cli import enrolment, options, people
+from virtscope.cli import enrolment, options, people, store
 from virtscope.cli.output import Format
 from virtscope.cli.people import Address, Output
 from virtscope.cli.source import Server, Source
@@ -38,6 +38,7 @@ app.add_typer(shows, name="show")
 app.add_typer(filters, name="filters")
 app.add_typer(enrolment.tokens, name="token")
 app.add_typer(enrolment.agents, name="agents")
+app.add_typer(store.stores, name="store")
 app.command()(enrolment.enrol)
 people.add_to(app)
 

@@ -42,7 +42,7 @@ def _serve(settings: ServerSettings, name: str) -> None:
         ) from None
     logs.begin(settings.log_format, settings.log_level)
     greeting = Greeting(settings.log_format)
-    told = [Text(f"  keeps   {settings.data}, every sample for {settings.keep_days} days")]
+    told = [Text(f"  keeps   {settings.data}, every sample for {settings.retention.raw_days} days")]
     if settings.demo:
         told.append(Text("  This is a demo: tiny guests in a lab on this machine.", "yellow"))
 

@@ -560,6 +560,20 @@ class OwnFigure:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreLevel:
+    """What the store holds of one level: of the newest hours, of raw rows, of rollups, of sketches."""
+
+    level: str
+    """``hot``, ``raw``, ``5m``, ``1h`` or ``sketch``."""
+    keep_days: int | None
+    """For how many days it is kept; null where it is archived before."""
+    files: int
+    bytes: int
+    oldest: float | None
+    newest: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class HealthDetail:
     """How the server does."""
 
@@ -570,3 +584,4 @@ class HealthDetail:
     started: float
     version: str
     figures: list[OwnFigure]
+    store: list[StoreLevel]

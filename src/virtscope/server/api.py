@@ -76,6 +76,12 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
                     answers.OwnFigure(figure.name, figure.help, label, value)
                     for figure, label, value in own.readings(services.own())
                 ],
+                store=[
+                    answers.StoreLevel(
+                        held.level, held.keep_days, held.files, held.bytes, _seconds(held.oldest), _seconds(held.newest)
+                    )
+                    for held in services.held()
+                ],
             )
         )
 
@@ -336,6 +342,10 @@ def _asked(
     everything = len(services.present.latest(of))
     parameters.limit(over, len(chosen), min(everything, len(names) * MOST_DEVICES) if names else everything)
     return wanted, chosen, over
+
+
+def _seconds(ms: int | None) -> float | None:
+    return None if ms is None else ms / 1000
 
 
 def _names(domain: answers.DomainAnswer) -> list[str]:

@@ -52,7 +52,7 @@ from virtscope.server.live import Live
 from virtscope.server.present import Present
 from virtscope.server.services import Services
 from virtscope.settings.server import ServerSettings
-from virtscope.store.archive import Archive, Retention
+from virtscope.store.archive import Archive
 from virtscope.store.damage import is_damage, quarantined
 from virtscope.store.database import Database
 from virtscope.store.duckdb_store import DuckdbStore
@@ -134,7 +134,7 @@ class _Server:
         self._present = Present(store, self._fleet)
         self._live = Live()
         self._board = Board()
-        archive = Archive(database, Retention(raw_days=settings.keep_days))
+        archive = Archive(database, settings.retention)
         self._ingest = Ingest(store, self._committed, self._maintain, self._pulse)
         self._upkeep = Upkeep(archive.run, self._pulse)
         self._services = Services(
@@ -147,9 +147,10 @@ class _Server:
             started=time.time(),
             demo=settings.demo,
             interval=settings.watching.pace.interval,
-            keep_days=settings.keep_days,
+            keep_days=settings.retention.raw_days,
             board=self._board,
             ailment=lambda: self._upkeep.ailment,
+            held=archive.held,
             damage=lambda: quarantined(settings.data),
             own=self._own,
         )

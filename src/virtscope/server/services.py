@@ -14,6 +14,7 @@ from virtscope.server.fleet import Directory
 from virtscope.server.ingest import Ingest
 from virtscope.server.present import Present
 from virtscope.store import Reader, Version
+from virtscope.store.levels import Held
 
 
 class Chronicle(Protocol):
@@ -73,6 +74,8 @@ class Services:
     board: Newest
     ailment: Callable[[], str | None] = lambda: None
     """Why hours cannot be archived or forgotten, though all is stored; None where all is well."""
+    held: Callable[[], Sequence[Held]] = tuple
+    """What the store holds of each level."""
     damage: Callable[[], str | None] = lambda: None
     """What is missing because the store was damaged; None where it was not."""
     own: Callable[[], Told] = dict

@@ -15,6 +15,7 @@ from virtscope.settings.declaration import Setting
 from virtscope.settings.folders import state_folder, user_state
 from virtscope.settings.kinds import Address, Listed, Listening, Place, SecretFile, Size, Switch, Text, Whole
 from virtscope.settings.program import Complaint, Program, Resolved
+from virtscope.store.levels import Retention
 
 _PAGE, _AGENTS, _STORE, _CERTIFICATES, _PEOPLE = "Page and API", "Agents", "Data", "Certificates", "People"
 
@@ -59,6 +60,16 @@ DATA = Setting(
     note="/var/lib/virtscope for root and the service, ~/.local/state/virtscope for others",
 )
 KEEP_DAYS = Setting("keep-days", Whole(1, 3650), 14, "Days for which every sample is kept.", _STORE)
+KEEP_ROLLUP_DAYS = Setting(
+    "keep-rollup-days", Whole(1, 3650), 90, "Days for which steps of 5 minutes are kept: keep-days at least.", _STORE
+)
+KEEP_HOURLY_DAYS = Setting(
+    "keep-hourly-days",
+    Whole(1, 3650),
+    400,
+    "Days for which steps of an hour, percentiles and events are kept: keep-rollup-days at least.",
+    _STORE,
+)
 TLS_CERT: Setting[Path | None] = Setting(
     "tls-cert",
     Place(),
@@ -108,7 +119,7 @@ class ServerSettings:
     names: tuple[str, ...]
     """Empty is this machine's name and what it listens on."""
     data: Path
-    keep_days: int
+    retention: Retention
     tls: KeyPair | None
     """None is a certificate of the authority's own making."""
     authority: KeyPair | None
@@ -131,7 +142,12 @@ class ServerSettings:
             agents_listen=resolved[AGENTS_LISTEN],
             names=tuple(host_name(name) for name in resolved[NAMES]),
             data=resolved[DATA],
-            keep_days=resolved[KEEP_DAYS],
+            retention=Retention(
+                resolved[KEEP_DAYS],
+                resolved[KEEP_ROLLUP_DAYS],
+                resolved[KEEP_HOURLY_DAYS],
+                record_days=resolved[KEEP_HOURLY_DAYS],
+            ),
             tls=_pair(resolved[TLS_CERT], resolved[TLS_KEY]),
             authority=_pair(resolved[CA_CERT], resolved[CA_KEY]),
             certificate_days=resolved[CERTIFICATE_DAYS],
@@ -181,7 +197,8 @@ def _are_pairs(resolved: Resolved) -> Iterator[Complaint]:
 
 
 _SHARED = (
-    *(LISTEN, NAMES, AGENTS_LISTEN, INGEST_MEMORY, CERTIFICATE_DAYS, DATA, KEEP_DAYS),
+    *(LISTEN, NAMES, AGENTS_LISTEN, INGEST_MEMORY, CERTIFICATE_DAYS, DATA),
+    *(KEEP_DAYS, KEEP_ROLLUP_DAYS, KEEP_HOURLY_DAYS),
     *(TLS_CERT, TLS_KEY, CA_CERT, CA_KEY, LOGIN, *oidc.SETTINGS),
 )
 SERVER = Program(

@@ -1,36 +1,34 @@
-"""The archive: hours that are over, as Parquet files that anybody can read, with their 5-minute rollups.
-
-    <data>/archive/domain/day=2026-11-23/07-0.parquet       raw rows, sorted by object, then time
-    <data>/archive/domain_5m/day=2026-11-23/07-0.parquet    steps of 5 minutes (see ``quantity_sql.steps``)
+"""The archive: hours and days that are over, as Parquet files that anybody can read (see ``levels``).
 
 An hour leaves the hot tables in one move: its files are written under a temporary name, synced and renamed; then one
 transaction deletes the hour's hot rows and lists the files. Whatever the moment of a crash, an hour is either hot or
 listed, never both and never neither. Writing goes on beside that: only the last transaction is one that ingest waits
-for, and where rows have come for the hour since its files were begun, they are written anew. Rows that come late for
-an archived hour wait in the hot tables until the next run merges them: it writes the next generation (the number
-behind the dash) of the hour's files. A file that is not listed any more is removed by the next run, when nobody reads
-it still.
+for, and where rows have come for the hour since its files were begun, they are written anew.
+
+Rows that come late for an archived hour wait in the hot tables until the next run merges them: it writes the next
+generation of the hour's files, and the same transaction outdates the files of its day. A day whose hours are all
+archived and that has no files of its own is made of their rollups, whether it is over just now or was outdated. A file
+that is not listed any more is removed by the next run, when nobody reads it still.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import duckdb
 
-from virtscope.catalogue import MAX_GAP_SECONDS, Scope, metrics_of
-from virtscope.store import quantity_sql
+from virtscope.catalogue import MAX_GAP_SECONDS, Scope, metrics_of, quantities_of
+from virtscope.store import quantity_sql, sketch
 from virtscope.store.database import Database
-from virtscope.store.snapshot import HOUR, RAW, ROLLUP, Snapshot, moment, quoted
+from virtscope.store.files import File, Files
+from virtscope.store.levels import DAY, HOUR, OF_DAYS, OF_HOURS, ROLLUP_STEP, Held, Level, Retention
+from virtscope.store.snapshot import Snapshot, moment
 
 log = logging.getLogger(__name__)
 
-ROLLUP_STEP = 300_000
 HOT = 2 * HOUR
 """How long an hour that is over stays in the hot tables."""
 TRIES = 3
@@ -39,56 +37,60 @@ _GAP = MAX_GAP_SECONDS * 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Retention:
-    """How long things are kept, days."""
-
-    raw_days: int = 14
-    rollup_days: int = 400
-    record_days: int = 400
-    """Events, and descriptions that have been replaced."""
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    scope: Scope
-    level: str
-    path: str
-    """Relative to the data folder."""
-    hour: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Written:
     """An hour as files that are not listed yet, and how many hot rows of each scope are in them."""
 
     hour: int
     rows: Mapping[Scope, int]
-    files: Sequence[_File]
+    files: Sequence[File]
 
 
 class Archive:
-    """Moves hours out of the hot tables of one database."""
+    """Moves hours out of the hot tables of one database, and makes days of them."""
 
     def __init__(self, database: Database, retention: Retention) -> None:
         self._database = database
         self._retention = retention
-        self._folder = database.folder / "archive"
-        self._adopt()
-        database.on_reopened(self._adopt)
+        self._files = Files(database)
+        self._files.adopt()
+        database.on_reopened(self._files.adopt)
 
     def run(self, now: int, goes_on: Callable[[], bool] = lambda: True) -> None:
-        """Archive every hour that is due, then forget what is past its retention; for one thread at a time.
+        """Archive every hour and day that is due, then forget what is past its retention; for one thread at a time.
 
         Args:
             now: Unix ms.
-            goes_on: asked before each hour, whether there is time for it.
+            goes_on: asked before each hour and day, whether there is time for it.
         """
-        self._remove_unlisted()
-        while goes_on() and (hour := self._due(now)) is not None:
-            self._archive(hour)
-        self._expire(now)
+        self._files.remove_unlisted()
+        self._files.measure()
+        while goes_on() and (hour := self._due_hour(now)) is not None:
+            self._archive_hour(hour, now)
+        while goes_on() and (day := self._due_day(now)) is not None:
+            self._archive_day(day)
+        if goes_on():
+            self._expire(now)
 
-    def _due(self, now: int) -> int | None:
+    def held(self) -> list[Held]:
+        """What there is of each level, finest first."""
+        with Snapshot(self._database) as snapshot:
+            rows = snapshot.rows(
+                "SELECT level, count(*), sum(bytes)::BIGINT, epoch_ms(min(hour)), epoch_ms(max(hour)) "
+                "FROM archive GROUP BY level"
+            )
+            spans = " UNION ALL ".join(f"SELECT min(ts) AS a, max(ts) AS b FROM {scope.value}" for scope in Scope)
+            (hot,) = snapshot.rows(f"SELECT epoch_ms(min(a)), epoch_ms(max(b)) FROM ({spans})")
+        found = {Level(level): rest for level, *rest in rows}
+        path = self._database.folder / "hot.duckdb"
+        sizes = [one.stat().st_size for one in (path, path.with_name("hot.duckdb.wal")) if one.exists()]
+        return [Held("hot", None, len(sizes), sum(sizes), *hot)] + [
+            Held(level.value, self._retention.days(level), files, size or 0, oldest, newest + level.span)
+            for level in Level
+            if level in found
+            for files, size, oldest, newest in [found[level]]
+        ]
+
+    def _due_hour(self, now: int) -> int | None:
         """The oldest hour that has hot rows and is over for long enough."""
         oldest = " UNION ALL ".join(f"SELECT min(ts) AS ts FROM {scope.value}" for scope in Scope)
         with Snapshot(self._database) as snapshot:
@@ -98,28 +100,54 @@ class Archive:
         hour = int(first) // HOUR * HOUR
         return hour if hour + HOUR + HOT <= now else None
 
-    def _archive(self, hour: int) -> None:
+    def _due_day(self, now: int) -> int | None:
+        """The oldest day that is archived to its end and has no files of its own."""
+        with Snapshot(self._database) as snapshot:
+            first = snapshot.rows(
+                f"""SELECT epoch_ms(min(time_bucket(INTERVAL 1 DAY, hour))) FROM archive
+                    WHERE level = ? AND hour < {moment((now - HOUR - HOT) // DAY * DAY)}
+                    AND time_bucket(INTERVAL 1 DAY, hour) NOT IN (SELECT hour FROM archive WHERE level = ?)""",
+                [Level.ROLLUP.value, Level.HOURLY.value],
+            )[0][0]
+        return None if first is None else int(first)
+
+    def _archive_hour(self, hour: int, now: int) -> None:
         """Move one hour out of the hot tables; safe to repeat after a crash at any point of it."""
+        levels = [level for level in OF_HOURS if hour >= self._retention.begin(level, now)]
         for _ in range(TRIES):
-            if self._move(self._write(hour)):
+            if self._move(self._write(hour, levels)):
                 break
         else:
             with self._database.exclusive():
-                self._move(self._write(hour))
-        log.info("archived the hour of %s", datetime.fromtimestamp(hour / 1000, UTC).isoformat())
+                self._move(self._write(hour, levels))
+        log.info("%s the hour of %s", "archived" if levels else "forgot, for it came too late,", _utc(hour))
 
-    def _write(self, hour: int) -> _Written:
+    def _archive_day(self, day: int) -> None:
+        """Make a day's files out of its hours'."""
+        with Snapshot(self._database) as snapshot:
+            files = [
+                self._files.write(snapshot, scope, level, day, _day_content(snapshot, scope, level, day))
+                for level in OF_DAYS
+                for scope in Scope
+                if level.has(scope) and snapshot.files(scope, Level.ROLLUP, day, day + DAY)
+            ]
+        with self._database.write() as connection:
+            self._files.put(connection, files)
+        log.info("archived the day of %s", _utc(day))
+
+    def _write(self, hour: int, levels: Sequence[Level]) -> _Written:
         """Write an hour's files, all as of one moment."""
         after = hour + HOUR
         with Snapshot(self._database) as snapshot:
             rows = {scope: snapshot.rows(_hot_rows(scope, hour))[0][0] for scope in Scope}
-            files = [self._write_file(snapshot, scope, level, hour) for scope in Scope for level in (RAW, ROLLUP)]
+            wanted = [(scope, level, hour) for scope in Scope if rows[scope] for level in levels]
             # Late rows change the first rate of the next hour.
-            files += [
-                self._write_file(snapshot, scope, ROLLUP, after)
+            wanted += [
+                (scope, Level.ROLLUP, after)
                 for scope in Scope
-                if snapshot.files(scope, RAW, after, after + HOUR)
+                if rows[scope] and snapshot.files(scope, Level.RAW, after, after + HOUR)
             ]
+            files = [self._files.write(snapshot, *one, _hour_content(snapshot, *one)) for one in wanted]
         return _Written(hour, rows, files)
 
     def _move(self, written: _Written) -> bool:
@@ -130,101 +158,76 @@ class Archive:
                     return False
             for scope in Scope:
                 connection.execute(f"DELETE FROM {scope.value} WHERE {_within(written.hour)}")
-            for file in written.files:
+            self._files.put(connection, written.files)
+            for day in {file.start // DAY * DAY for file in written.files}:
                 connection.execute(
-                    f"INSERT OR REPLACE INTO archive VALUES (?, ?, {moment(file.hour)}, ?)",
-                    [file.scope.value, file.level, file.path],
+                    f"DELETE FROM archive WHERE hour = {moment(day)} AND level IN (?, ?)",
+                    [level.value for level in OF_DAYS],
                 )
         return True
 
-    def _write_file(self, snapshot: Snapshot, scope: Scope, level: str, hour: int) -> _File:
-        """Write one file of an hour, durably, under a name that no listed file has."""
-        path = self._path(snapshot, scope, level, hour)
-        target = self._database.folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_suffix(".tmp")
-        snapshot.run(
-            f"COPY ({self._content(snapshot, scope, level, hour)}) TO {quoted(str(temporary))} "
-            "(FORMAT parquet, COMPRESSION zstd)"
-        )
-        _sync(temporary)
-        temporary.rename(target)
-        _sync(target.parent)
-        return _File(scope, level, path, hour)
-
-    def _content(self, snapshot: Snapshot, scope: Scope, level: str, hour: int) -> str:
-        metrics = metrics_of(scope)
-        order = ", ".join((*scope.keys[1:], "host", "ts"))
-        if level == RAW:
-            # What a server had archived when its database was lost, agents may have sent again.
-            distinct = "DISTINCT " if snapshot.files(scope, RAW, hour, hour + HOUR) else ""
-            return f"SELECT {distinct}* FROM ({snapshot.raw(scope, metrics, hour, hour + HOUR)}) ORDER BY {order}"
-        steps = quantity_sql.steps(
-            scope,
-            metrics,
-            snapshot.raw(scope, metrics, hour - _GAP, hour + HOUR),
-            bucket=f"make_timestamp_ms(epoch_ms(ts) // {ROLLUP_STEP} * {ROLLUP_STEP})",
-            where=f"ts >= {moment(hour)}",
-        )
-        if not snapshot.files(scope, RAW, hour, hour + HOUR) and (old := snapshot.rollups(scope, hour, hour + HOUR)):
-            # The hour's raw rows are past their retention: what comes late is added to what is left of it.
-            both = f"{steps} UNION ALL BY NAME SELECT * EXCLUDE (ts), ts AS step FROM ({old})"
-            steps = quantity_sql.merged(scope, metrics, both)
-        return f"SELECT step AS ts, * EXCLUDE (step) FROM ({steps}) ORDER BY {order}"
-
-    def _path(self, snapshot: Snapshot, scope: Scope, level: str, hour: int) -> str:
-        """Where the next generation of an hour's file goes, relative to the data folder."""
-        folder = scope.value if level == RAW else f"{scope.value}_{level}"
-        when = datetime.fromtimestamp(hour / 1000, UTC)
-        listed = snapshot.files(scope, level, hour, hour + HOUR)
-        generation = _generation(Path(listed[0])) + 1 if listed else 0
-        return f"archive/{folder}/day={when:%Y-%m-%d}/{when:%H}-{generation}.parquet"
-
     def _expire(self, now: int) -> None:
         with self._database.write() as connection:
-            for level, days in ((RAW, self._retention.raw_days), (ROLLUP, self._retention.rollup_days)):
-                connection.execute(
-                    f"DELETE FROM archive WHERE level = ? AND hour < {moment(now - days * 24 * HOUR - HOUR)}", [level]
-                )
+            for level in Level:
+                begin = moment(self._retention.begin(level, now))
+                connection.execute(f"DELETE FROM archive WHERE level = ? AND hour < {begin}", [level.value])
+            _expire_records(connection, now - self._retention.record_days * DAY)
 
-            self._expire_records(connection, now - self._retention.record_days * 24 * HOUR)
 
-    def _expire_records(self, connection: duckdb.DuckDBPyConnection, before: int) -> None:
-        """Forget old events, and descriptions that were old already when they were replaced; never the newest ones."""
-        connection.execute(f"DELETE FROM events WHERE ts < {moment(before)}")
-        connection.execute("DELETE FROM progress WHERE epoch < ? AND epoch > 1000000000000", [before])
-        newer = "SELECT 1 FROM inventory AS newer WHERE (newer.kind, newer.id, newer.host) = (i.kind, i.id, i.host)"
-        gone = connection.execute(
-            f"DELETE FROM inventory AS i WHERE i.ts < {moment(before)} "
-            f"AND EXISTS ({newer} AND newer.ts > i.ts AND newer.ts < {moment(before)})"
-        ).fetchall()
-        if gone and gone[0][0]:
-            used = "SELECT unnest(regexp_extract_all(document, 'sha256:([0-9a-f]{64})', 1)) FROM inventory"
-            connection.execute(f"DELETE FROM texts WHERE hash NOT IN ({used})")
+def _hour_content(snapshot: Snapshot, scope: Scope, level: Level, hour: int) -> str:
+    """A query for what an hour's file holds."""
+    metrics, end = metrics_of(scope), hour + HOUR
+    if level is Level.RAW:
+        # What a server had archived when its database was lost, agents may have sent again.
+        distinct = "DISTINCT " if snapshot.files(scope, level, hour, end) else ""
+        return f"SELECT {distinct}* FROM ({snapshot.raw(scope, metrics, hour, end)}) ORDER BY {_order(scope)}"
+    steps = quantity_sql.steps(
+        scope,
+        metrics,
+        snapshot.raw(scope, metrics, hour - _GAP, end),
+        bucket=f"make_timestamp_ms(epoch_ms(ts) // {ROLLUP_STEP} * {ROLLUP_STEP})",
+        where=f"ts >= {moment(hour)}",
+    )
+    if not snapshot.files(scope, Level.RAW, hour, end) and (old := snapshot.rollups(scope, hour, end, ROLLUP_STEP)):
+        # The hour's raw rows are past their retention: what comes late is added to what is left of it.
+        both = f"{steps} UNION ALL BY NAME SELECT * EXCLUDE (ts), ts AS step FROM ({old})"
+        steps = quantity_sql.merged(scope, metrics, both)
+    return f"SELECT step AS ts, * EXCLUDE (step) FROM ({steps}) ORDER BY {_order(scope)}"
 
-    def _remove_unlisted(self) -> None:
-        """Remove the files that were replaced, expired, or left by a crash."""
-        with Snapshot(self._database) as snapshot:
-            listed = {path for (path,) in snapshot.rows("SELECT path FROM archive")}
-        for path in self._folder.glob("*/day=*/*"):
-            if str(path.relative_to(self._database.folder)) not in listed:
-                path.unlink()
 
-    def _adopt(self) -> None:
-        """List the files of an archive whose database is new: it was moved away, and its hours stay readable."""
-        if not self._database.is_new:
-            return
-        levels = {**{s.value: (s, RAW) for s in Scope}, **{f"{s.value}_{ROLLUP}": (s, ROLLUP) for s in Scope}}
-        with self._database.write() as connection:
-            for path in sorted(self._folder.glob("*/day=*/*.parquet"), key=_generation):
-                if (known := levels.get(path.parent.parent.name)) is None:
-                    continue
-                day, clock = path.parent.name.removeprefix("day="), path.stem.partition("-")[0]
-                hour = int(datetime.fromisoformat(f"{day}T{clock}:00:00+00:00").timestamp() * 1000)
-                connection.execute(
-                    f"INSERT OR REPLACE INTO archive VALUES (?, ?, {moment(hour)}, ?)",
-                    [known[0].value, known[1], str(path.relative_to(self._database.folder))],
-                )
+def _day_content(snapshot: Snapshot, scope: Scope, level: Level, day: int) -> str:
+    """A query for what a day's file holds, out of the 5-minute steps of its hours."""
+    if level is Level.HOURLY:
+        metrics = metrics_of(scope)
+        old = snapshot.five_minutes(scope, metrics, day, day + DAY)
+        steps = quantity_sql.merged(scope, metrics, old, f"make_timestamp_ms(epoch_ms(ts) // {HOUR} * {HOUR})")
+        return f"SELECT step AS ts, * EXCLUDE (step) FROM ({steps}) ORDER BY {_order(scope)}"
+    wanted = [quantity for quantity in quantities_of(scope) if quantity.is_sketched]
+    values = quantity_sql.values(
+        wanted,
+        lambda inner, metrics: f"SELECT *, ts AS step FROM ({snapshot.five_minutes(inner, metrics, day, day + DAY)})",
+    )
+    keys = quantity_sql.object_keys(scope)
+    order = ", ".join(("quantity", *keys, "bin"))
+    return f"SELECT {moment(day)} AS ts, * FROM ({sketch.counted(keys, wanted, values)}) ORDER BY {order}"
+
+
+def _expire_records(connection: duckdb.DuckDBPyConnection, before: int) -> None:
+    """Forget old events, and descriptions that were old already when they were replaced; never the newest ones."""
+    connection.execute(f"DELETE FROM events WHERE ts < {moment(before)}")
+    connection.execute("DELETE FROM progress WHERE epoch < ? AND epoch > 1000000000000", [before])
+    newer = "SELECT 1 FROM inventory AS newer WHERE (newer.kind, newer.id, newer.host) = (i.kind, i.id, i.host)"
+    gone = connection.execute(
+        f"DELETE FROM inventory AS i WHERE i.ts < {moment(before)} "
+        f"AND EXISTS ({newer} AND newer.ts > i.ts AND newer.ts < {moment(before)})"
+    ).fetchall()
+    if gone and gone[0][0]:
+        used = "SELECT unnest(regexp_extract_all(document, 'sha256:([0-9a-f]{64})', 1)) FROM inventory"
+        connection.execute(f"DELETE FROM texts WHERE hash NOT IN ({used})")
+
+
+def _order(scope: Scope) -> str:
+    return ", ".join((*scope.keys[1:], "host", "ts"))
 
 
 def _within(hour: int) -> str:
@@ -236,13 +239,5 @@ def _hot_rows(scope: Scope, hour: int) -> str:
     return f"SELECT count(*) FROM {scope.value} WHERE {_within(hour)}"
 
 
-def _generation(path: Path) -> int:
-    return int(path.stem.partition("-")[2])
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _utc(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat()

@@ -49,7 +49,8 @@ CREATE TABLE IF NOT EXISTS links (
 CREATE TABLE IF NOT EXISTS events (
     ts TIMESTAMP_MS NOT NULL, host VARCHAR NOT NULL, domain VARCHAR, kind VARCHAR NOT NULL, detail VARCHAR NOT NULL);
 CREATE TABLE IF NOT EXISTS archive (
-    scope VARCHAR, level VARCHAR, hour TIMESTAMP_MS, path VARCHAR NOT NULL, PRIMARY KEY (scope, level, hour));
+    scope VARCHAR, level VARCHAR, hour TIMESTAMP_MS, path VARCHAR NOT NULL, bytes BIGINT, checksum VARCHAR,
+    PRIMARY KEY (scope, level, hour));
 """
 
 

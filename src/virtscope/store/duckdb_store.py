@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from virtscope.catalogue import MAX_GAP_SECONDS, Kind, Metric, Quantity, Scope, metrics_of, quantities_of
 from virtscope.sample import Batch, Sample
-from virtscope.store import Latest, Range, Series, Summary, arrow, quantity_sql
-from virtscope.store.archive import ROLLUP_STEP
+from virtscope.store import Latest, Range, Series, Summary, arrow, quantity_sql, sketch
 from virtscope.store.database import Database
+from virtscope.store.levels import ROLLUP_STEP
 from virtscope.store.quantity_sql import object_keys
 from virtscope.store.records import Records
-from virtscope.store.snapshot import Snapshot, moment, quoted
+from virtscope.store.snapshot import Snapshot, moment, parquet, quoted
 
+LONG_DAYS = 8
+"""From so many sketched days on, percentiles of 5-minute steps come from sketches."""
 _GAP = MAX_GAP_SECONDS * 1000
 
 
@@ -112,8 +114,17 @@ class DuckdbStore:
     def summary(
         self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range, percentiles: Sequence[float]
     ) -> list[Summary]:
-        """Average, maximum and percentiles of the steps' values, for each object."""
+        """Average, maximum and percentiles of the steps' values, for each object.
+
+        Of long ranges in steps of 5 minutes, percentiles come from the days' sketches where there are any: wrong by
+        ``sketch.ACCURACY`` of their value at most.
+        """
         keys = object_keys(quantities[0].scope)
+        if over.step == ROLLUP_STEP and percentiles and all(quantity.is_sketched for quantity in quantities):
+            with Snapshot(self._database) as snapshot:
+                days = snapshot.sketches(quantities[0].scope, over.start, over.end)
+                if len(days) >= LONG_DAYS:
+                    return self._sketched(snapshot, quantities, objects, over, percentiles, days)
         group = ", ".join(keys)
         ranks = ", ".join(str(float(percentile) / 100) for percentile in percentiles)
         columns = ", ".join(
@@ -171,8 +182,45 @@ class DuckdbStore:
             values = self._values(snapshot, quantities, objects, over)
             return snapshot.table(f"SELECT * RENAME (step AS time) FROM ({values}) ORDER BY {keys}, time")
 
-    def _values(self, snapshot: Snapshot, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> str:
-        """The values of each step: out of rollups where steps are whole rollup steps, else out of raw rows."""
+    def _sketched(  # what a summary is asked, and where from
+        self,
+        snapshot: Snapshot,
+        quantities: Sequence[Quantity],
+        objects: Sequence[str],
+        over: Range,
+        percentiles: Sequence[float],
+        days: Mapping[int, str],
+    ) -> list[Summary]:
+        """A summary out of these days' sketches, and of the steps of the rest of the range."""
+        keys = object_keys(quantities[0].scope)
+        rest = sketch.counted(keys, quantities, self._values(snapshot, quantities, objects, over, days))
+        names = ", ".join(quoted(quantity.name) for quantity in quantities)
+        whole = (
+            f"SELECT * EXCLUDE (ts) FROM {parquet(list(days.values()))} "
+            f"WHERE quantity IN ({names}) AND {_among(quantities[0].scope, objects)}"
+        )
+        rows = snapshot.rows(
+            sketch.summarised(keys, f"{rest} UNION ALL BY NAME {whole}", percentiles)
+            + f" ORDER BY {', '.join(keys)}, list_position([{names}], quantity)"
+        )
+        width, known = len(keys), {quantity.name: quantity for quantity in quantities}
+        return [
+            _summary(dict(zip(keys, row, strict=False)), known[row[width]], row[width + 1 :], over, percentiles)
+            for row in rows
+        ]
+
+    def _values(
+        self,
+        snapshot: Snapshot,
+        quantities: Sequence[Quantity],
+        objects: Sequence[str],
+        over: Range,
+        without: Collection[int] = (),
+    ) -> str:
+        """The values of each step: out of rollups where steps are whole rollup steps, else out of raw rows.
+
+        Archived days that begin at one of the times ``without`` are left out.
+        """
         # Hours that are archived have rollups; what came since is reduced to the same rows now.
         edge = snapshot.archived_through() if over.step % ROLLUP_STEP == 0 else over.start
         edge = min(max(edge, over.start), over.end)
@@ -182,7 +230,7 @@ class DuckdbStore:
             raw = snapshot.raw(scope, metrics, edge - _GAP, over.end, where)
             step = f"epoch_ms(ts) // {over.step} * {over.step}"
             fresh = quantity_sql.steps(scope, metrics, raw, step, f"ts >= {moment(edge)}")
-            old = snapshot.rollups(scope, over.start, edge, where) if edge > over.start else None
+            old = snapshot.rollups(scope, over.start, edge, over.step, where, without) if edge > over.start else None
             return f"{fresh} UNION ALL BY NAME SELECT *, {step} AS step FROM ({old})" if old else fresh
 
         return quantity_sql.values(quantities, relation)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import duckdb
 
-FORMAT = 2
+FORMAT = 3
 """The version of the data folder. A newer one is refused; an older one is migrated, and a copy of it kept."""
 
 
@@ -27,7 +27,17 @@ def _ranges_and_agents(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("DROP TABLE links_1")
 
 
-MIGRATIONS: dict[int, Callable[[duckdb.DuckDBPyConnection], None]] = {1: _ranges_and_agents}
+def _sizes_and_checksums(connection: duckdb.DuckDBPyConnection) -> None:
+    """Files of the archive with their sizes and checksums; of those that are there already they are not known."""
+    if connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'archive'").fetchone():
+        connection.execute("ALTER TABLE archive ADD COLUMN bytes BIGINT")
+        connection.execute("ALTER TABLE archive ADD COLUMN checksum VARCHAR")
+
+
+MIGRATIONS: dict[int, Callable[[duckdb.DuckDBPyConnection], None]] = {
+    1: _ranges_and_agents,
+    2: _sizes_and_checksums,
+}
 """From which format, and how to the next."""
 
 

@@ -6,7 +6,7 @@ archived while somebody reads is seen once, never twice and never not at all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,11 +15,9 @@ import duckdb
 import pyarrow as pa
 
 from virtscope.catalogue import Metric, Scope
+from virtscope.store import quantity_sql
 from virtscope.store.database import Database
-
-HOUR = 3_600_000
-RAW, ROLLUP = "raw", "5m"
-"""The levels of the archive: raw rows, and steps of 5 minutes."""
+from virtscope.store.levels import DAY, HOUR, ROLLUP_STEP, Level
 
 
 class Snapshot:
@@ -55,35 +53,66 @@ class Snapshot:
 
     def archived_through(self) -> int:
         """The end of the newest archived hour, Unix ms; 0 where there is none. Later rows are hot."""
-        newest = self.rows("SELECT epoch_ms(max(hour)) FROM archive")[0][0]
-        return 0 if newest is None else int(newest) + HOUR
+        newest = self.rows("SELECT level, epoch_ms(max(hour)) FROM archive GROUP BY level")
+        return max((at + Level(level).span for level, at in newest), default=0)
 
-    def files(self, scope: Scope, level: str, start: int, end: int) -> list[str]:
-        """The files that hold rows of a scope between two times, oldest first."""
+    def listed(self, scope: Scope, level: Level, start: int, end: int) -> list[tuple[int, str]]:
+        """The files that hold something of a scope between two times: when each begins, and its path, oldest first."""
         found = self.rows(
-            f"SELECT path FROM archive WHERE scope = ? AND level = ? "
-            f"AND hour > {moment(start - HOUR)} AND hour < {moment(end)} ORDER BY hour",
-            [scope.value, level],
+            f"SELECT epoch_ms(hour), path FROM archive WHERE scope = ? AND level = ? "
+            f"AND hour > {moment(start - level.span)} AND hour < {moment(end)} ORDER BY hour",
+            [scope.value, level.value],
         )
-        return [str(self._folder / path) for (path,) in found]
+        return [(begin, str(self._folder / path)) for begin, path in found]
+
+    def files(self, scope: Scope, level: Level, start: int, end: int) -> list[str]:
+        """Their paths."""
+        return [path for _, path in self.listed(scope, level, start, end)]
 
     def raw(self, scope: Scope, metrics: Sequence[Metric], start: int, end: int, where: str = "true") -> str:
         """A query for the raw rows of a scope from ``start`` to ``end`` (Unix ms)."""
         columns = ", ".join(("ts", *scope.keys, *(f'"{metric.name}"' for metric in metrics)))
         within = f"ts >= {moment(start)} AND ts < {moment(end)} AND {where}"
         hot = f"SELECT {columns} FROM {scope.value} WHERE {within}"
-        files = self.files(scope, RAW, start, end)
+        files = self.files(scope, Level.RAW, start, end)
         if not files:
             return hot
         # A file that an older version wrote lacks the metrics that came since: by name, they are unknown in it.
         return f"{hot} UNION ALL BY NAME SELECT * FROM {parquet(files)} WHERE {within}"
 
-    def rollups(self, scope: Scope, start: int, end: int, where: str = "true") -> str | None:
-        """A query for the 5-minute steps of a scope's archived hours, by ``ts``; None where none are."""
-        files = self.files(scope, ROLLUP, start, end)
-        if not files:
-            return None
-        return f"SELECT * FROM {parquet(files)} WHERE ts >= {moment(start)} AND ts < {moment(end)} AND {where}"
+    def rollups(  # which of them
+        self, scope: Scope, start: int, end: int, step: int, where: str = "true", without: Collection[int] = ()
+    ) -> str | None:
+        """A query for the steps of a scope's archived hours, by ``ts``; None where none are.
+
+        Hours where whole hours are asked for (``step``, ms) and the day's files are there, else steps of 5 minutes.
+        Days that begin at one of the times ``without`` are left out.
+        """
+        days = dict(self.listed(scope, Level.HOURLY, start, end)) if step % HOUR == 0 else {}
+        fine = [
+            path
+            for begin, path in self.listed(scope, Level.ROLLUP, start, end)
+            if (day := begin // DAY * DAY) not in days and day not in without
+        ]
+        coarse = [path for begin, path in days.items() if begin not in without]
+        within = f"ts >= {moment(start)} AND ts < {moment(end)} AND {where}"
+        parts = [f"SELECT * FROM {parquet(files)} WHERE {within}" for files in (fine, coarse) if files]
+        return " UNION ALL BY NAME ".join(parts) or None
+
+    def five_minutes(self, scope: Scope, metrics: Sequence[Metric], start: int, end: int) -> str:
+        """A query for the 5-minute steps of archived hours, with all these metrics' columns, empty where none are."""
+        nothing = quantity_sql.steps(scope, metrics, self.raw(scope, metrics, start, start), "ts")
+        old = self.rollups(scope, start, end, ROLLUP_STEP)
+        empty = f"SELECT * EXCLUDE (step), step AS ts FROM ({nothing})"
+        return f"{empty} UNION ALL BY NAME ({old})" if old else empty
+
+    def sketches(self, scope: Scope, start: int, end: int) -> dict[int, str]:
+        """The sketches of the days that lie wholly between two times: when each begins, and its file."""
+        return {
+            begin: path
+            for begin, path in self.listed(scope, Level.SKETCH, start, end)
+            if start <= begin and begin + DAY <= end
+        }
 
 
 def moment(ms: int) -> str:
