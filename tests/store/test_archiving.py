@@ -187,9 +187,10 @@ def test_a_kill_at_any_moment_loses_nothing_and_doubles_nothing(tmp_path: Path, 
 
 def test_upkeep_tells_what_ails_it_and_recovers() -> None:
     rounds: list[int] = []
-    reached = threading.Event()
+    begun, reached = threading.Event(), threading.Event()
 
     def work(now: int, _goes_on: object) -> None:
+        assert begun.wait(10)
         rounds.append(now)
         if len(rounds) == 1:
             raise StoreError("the disk is full")
@@ -201,6 +202,7 @@ def test_upkeep_tells_what_ails_it_and_recovers() -> None:
 
     told: list[str | None] = []
     upkeep = Upkeep(work, pause=0.001)
+    begun.set()
     assert reached.wait(10)
     upkeep.stop()
     assert told[:3] == ["the disk is full", "the store's upkeep failed: BUG: something else", None]
