@@ -158,7 +158,7 @@ def _type(schema: dict[str, Any]) -> str:
 _COMMANDS = (
     *("", "up", "agent", "server", "list", "list hosts", "list domains", "list disks", "list nics", "list filters"),
     *("list networks", "list pools", "list events", "show", "show host", "show domain", "xml", "dump-xml"),
-    *("filters", "filters list", "filters show", "filters tree", "top", "doctor"),
+    *("filters", "filters list", "filters show", "filters tree", "top", "doctor", "analyze"),
     *("token", "token create", "token list", "token withdraw", "agents", "agents list", "agents revoke"),
     *("agents rename", "enrol", "login", "logout", "users", "users list", "users add", "users set", "users remove"),
     *("users passwd", "api-tokens", "api-tokens list", "api-tokens create", "api-tokens revoke"),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Run: TypeAlias = "Callable[[Tables, Settings], list[Finding]]"
 """A pure function: no clock, no I/O. It answers a finding for each subject, whatever the verdict is."""
 
-NAMES = ("contention",)
+NAMES = ("contention", "idle", "cpu-sizing", "filter-audit")
 """In the order in which people read of them."""
 
 

@@ -25,7 +25,7 @@ class Column:
     @property
     def is_prose(self) -> bool:
         """Whether the column holds sentences, which may take several lines."""
-        return self.title in ("REASON", "DETAIL", "INCLUDES")
+        return self.title in ("REASON", "DETAIL", "INCLUDES", "QUESTION", "SETTINGS", "FIGURES", "NOTES")
 
     @property
     def is_number(self) -> bool:

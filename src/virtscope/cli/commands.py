@@ -13,7 +13,7 @@ from rich.console import Console
 
 from virtscope import __version__
 from virtscope.agent import uri
-from virtscope.cli import enrolment, options, people, store
+from virtscope.cli import analyses, enrolment, options, people, store
 from virtscope.cli.output import Format
 from virtscope.cli.people import Address, Output
 from virtscope.cli.source import Server, Source
@@ -41,6 +41,7 @@ app.add_typer(enrolment.agents, name="agents")
 app.add_typer(store.stores, name="store")
 app.command()(enrolment.enrol)
 people.add_to(app)
+analyses.add_to(app)
 
 Connect = Annotated[
     Optional[list[str]],  # noqa: UP045  # typer reads it at run time

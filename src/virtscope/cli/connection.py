@@ -19,7 +19,8 @@ UNIX = "unix:"
 SERVICE_FOLDER = Path("/var/lib/virtscope")
 """Where a server that is a service of the system keeps its data."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_TIMEOUT = urllib3.Timeout(connect=3, read=30)
+PATIENCE_SECONDS = 30.0
+"""How long an answer is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +55,16 @@ def default_address() -> str:
     return HERE
 
 
-def connection(address: str, ca: str | None = None) -> Connection:
-    """How to reach a server.
+def connection(address: str, ca: str | None = None, patience: float = PATIENCE_SECONDS) -> Connection:
+    """How to reach a server; an answer is waited for so many seconds.
 
     Raises:
         BadInput: that is no address of a server, or the certificates cannot be read.
     """
-    address = address.rstrip("/")
+    address, timeout = address.rstrip("/"), urllib3.Timeout(connect=3, read=patience)
     if address.startswith(f"{UNIX}/"):
-        return Connection(address, "http://localhost", _SocketPool(address.removeprefix(UNIX)), keeps_secrets=True)
+        pool: urllib3.PoolManager | urllib3.HTTPConnectionPool = _SocketPool(address.removeprefix(UNIX), timeout)
+        return Connection(address, "http://localhost", pool, keeps_secrets=True)
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query or parts.fragment:
         raise BadInput(f"{address!r} is no server's address", f"Example: --server {HERE}")
@@ -70,7 +72,7 @@ def connection(address: str, ca: str | None = None) -> Connection:
         context = ssl.create_default_context(cafile=ca) if parts.scheme == "https" else None
     except OSError as error:
         raise BadInput(f"cannot read certificates from {ca}: {error.strerror or error}", "A file of PEM.") from None
-    pool = urllib3.PoolManager(timeout=_TIMEOUT, retries=False, ssl_context=context)
+    pool = urllib3.PoolManager(timeout=timeout, retries=False, ssl_context=context)
     return Connection(address, address, pool, keeps_secrets=parts.scheme == "https" or parts.hostname in _LOOPBACK)
 
 
@@ -107,8 +109,8 @@ class _SocketConnection(HTTPConnection):
 class _SocketPool(urllib3.HTTPConnectionPool):
     """Connections to one socket."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=_TIMEOUT, retries=False)
+    def __init__(self, path: str, timeout: urllib3.Timeout) -> None:
+        super().__init__("localhost", timeout=timeout, retries=False)
         self._path = path
 
     def _new_conn(self) -> _SocketConnection:

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 import urllib3
 
 from virtscope.cli import credentials
-from virtscope.cli.connection import UNIX, connection, default_address, refuse_open
+from virtscope.cli.connection import PATIENCE_SECONDS, UNIX, connection, default_address, refuse_open
 from virtscope.cli.credentials import Credential
 from virtscope.errors import Ambiguous, BadInput, NotAllowed, NotFound, NotSignedIn, ServerError, VirtscopeError
 
@@ -66,10 +66,12 @@ class Source(Protocol):
 class Server:
     """A virtscope server's API."""
 
-    def __init__(self, address: str = "", credential: Credential | None = None) -> None:
+    def __init__(
+        self, address: str = "", credential: Credential | None = None, patience: float = PATIENCE_SECONDS
+    ) -> None:
         """Take the server's address: ``https://…``, ``http://127.0.0.1:8420``, ``unix:/…``; without one this machine's.
 
-        It is shown the credential given, or else the one that is kept for it.
+        It is shown the credential given, or else the one that is kept for it. An answer is waited for so many seconds.
 
         Raises:
             BadInput: that is no address of a server, or a file cannot be read.
@@ -77,7 +79,7 @@ class Server:
         """
         wanted = address or default_address()
         shown = credential or credentials.of(wanted.rstrip("/"))
-        self._reached = connection(wanted, shown.ca)
+        self._reached = connection(wanted, shown.ca, patience)
         self._headers: dict[str, str] = {}
         if shown.token and not wanted.startswith(UNIX):
             refuse_open(self._reached)

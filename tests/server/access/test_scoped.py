@@ -12,6 +12,7 @@ import pytest
 from tests.server.access import projects
 from tests.server.access.projects import CANARIES, MINE, MY_PROJECT, OTHER
 from tests.server.access.serving import Client, Served, serving
+from virtscope.analysis import registry
 from virtscope.catalogue import Scope, quantities_of
 from virtscope.server import answers
 from virtscope.server.app import description
@@ -35,6 +36,7 @@ QUERIES = {
     "/api/v1/domains": ["", "?host=h1", "?host=h2", "?host=canary-kvm2", "?search=a", "?state=running"],
     "/api/v1/events": ["", f"?domain={OTHER}", "?domain=canary-db", "?host=h1", "?host=h2", "?since=0"],
     "/api/v1/filters/{name}": ["", "?host=h1", "?host=h2"],
+    "/api/v1/analyses/{name}": ["?all=true", "?host=h2", "?project=p-canary"],
     "/metrics": ["", "?dialect=tinkoff"],
 }
 ABOUT_TIME = [
@@ -62,9 +64,10 @@ def addresses() -> list[str]:
     found = []
     for path, methods in description()["paths"].items():
         if "get" in methods and not path.startswith("/api/v1/oidc"):
-            paths = [path.replace("{name}", name) for name in NAMES] if "{name}" in path else [path]
+            names = (*NAMES, *registry.NAMES) if "analyses" in path else NAMES
+            paths = [path.replace("{name}", name) for name in names] if "{name}" in path else [path]
             found += [one + query for one in paths for query in QUERIES.get(path, [""])]
-    return found
+    return [*found, "/api/v1/analyses/contention?all=true&window=1m&set=step=5s&set=coverage=0"]
 
 
 @pytest.mark.parametrize("address", addresses())
