@@ -14,7 +14,7 @@ from rich.console import Console
 from virtscope import __version__
 from virtscope.agent import uri
 from virtscope.cli import analyses, enrolment, options, people, store
-from virtscope.cli.output import Format
+from virtscope.cli.formats import Format, Watched
 from virtscope.cli.people import Address, Output
 from virtscope.cli.source import Server, Source
 from virtscope.settings import Resolved
@@ -51,6 +51,10 @@ Interval = Annotated[
     float, typer.Option("--interval", "-i", min=0.2, max=3600, help="Seconds between two samples of a host.")
 ]
 Name = Annotated[str, typer.Argument(help="Name, UUID or id.")]
+Search = Annotated[
+    str,
+    typer.Option("--filter", "-l", metavar="SEARCH", help="Only what this finds, as 'host:a cpu>80 state:running'."),
+]
 
 
 def _print_version(wanted: bool) -> None:
@@ -342,18 +346,44 @@ def show_domain(
 
 
 @app.command()
-def top(
+def top(  # an option each
+    kind: Annotated[Watched, typer.Argument(help="What is listed at first.", show_default=True)] = Watched.DOMAINS,
     connect: Connect = None,
     server: Address = "",
-    interval: Interval = 2.0,
-    once: Annotated[bool, typer.Option("--once", help="Draw one table and end.")] = False,
+    interval: Annotated[
+        float, typer.Option("--interval", "-i", "-d", min=0.5, max=60, help="Seconds between two rounds.")
+    ] = 2.0,
+    search: Search = "",
+    sort_by: Annotated[str, typer.Option("--sort-by", metavar="COLUMN", help="Sort by this column at first.")] = "",
+    batch: Annotated[bool, typer.Option("--batch", "-b", help="Write tables, one below the other, no screen.")] = False,
+    iterations: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--iterations", "-n", min=1, help="End after so many rounds (without a screen)."),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="One table: as -b -n 1.")] = False,
+    csv: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--csv", metavar="FILE", help="Write every round into a file of CSV."),
+    ] = None,
+    stream: Annotated[bool, typer.Option("--stream", help="A line of JSON each round: as -b -o json.")] = False,
+    output: Annotated[
+        Format, typer.Option("--output", "-o", help="How rounds are written in batch mode.")
+    ] = Format.TABLE,
 ) -> None:
-    """Domains by CPU use, again and again, until Ctrl-C."""
-    from virtscope.cli import live_table
-    from virtscope.cli import output as out
+    """The fleet, live: hosts, domains, disks and interfaces; '?' tells the keys.
 
+    Examples:
+      virtscope top --connect qemu:///system
+      virtscope top disks -l 'project:web write>1M'
+      virtscope top -b -n 3 --csv figures.csv
+    """
+    from virtscope.cli import live
+
+    form = Format.JSON if stream else output
+    plain = batch or once or stream or csv is not None or iterations is not None or form is not Format.TABLE
     with _source(connect, server, interval) as source:
-        live_table.run(source, out.console(), interval, once=once)
+        rounds = live.Rounds(1 if once else iterations, form, csv) if plain else None
+        live.run(source, kind.value, search, sort_by, interval, rounds)
 
 
 @app.command()

@@ -12,7 +12,7 @@ from virtscope.agent import collector
 from virtscope.agent.pace import Pace
 from virtscope.agent.uri import ConnectionUri
 from virtscope.catalogue import Scope
-from virtscope.cli.source import Happened, Item, Kind, matcher
+from virtscope.cli.source import Curves, Happened, Item, Kind, matcher
 from virtscope.errors import BadInput, Unreachable
 from virtscope.rates import Interval
 from virtscope.sample import Batch, Event, LinkState, Sample
@@ -37,7 +37,8 @@ class Direct:
         self._happened: list[Event] = []
         self._commits = 0
         self._changed = threading.Condition()
-        self._stop = collector.watch(uris, self, Pace(interval, interval, kernel_lane=False))
+        self._uris = uris
+        self._stop = self._watch(interval)
 
     def put(self, batch: Batch) -> None:
         """Take in a batch of a collector."""
@@ -71,6 +72,14 @@ class Direct:
     def close(self) -> None:
         """End watching."""
         self._stop()
+
+    def pace(self, interval: float) -> None:
+        """Sample every so many seconds from now on, over new connections."""
+        self._stop()
+        self._stop = self._watch(interval)
+
+    def _watch(self, interval: float) -> Callable[[], None]:
+        return collector.watch(self._uris, self, Pace(interval, interval, kernel_lane=False))
 
     def latest(self, scope: Scope) -> list[Latest]:
         """Every object of the newest samples, with its figures since the ones before."""
@@ -114,14 +123,15 @@ class Direct:
 
     def history(self, domain: str) -> list[Item]:  # noqa: ARG002  # as the protocol has it
         """There is none: only a server remembers."""
-        raise BadInput(
-            "a hypervisor that is asked directly has no history",
-            "Only a server keeps it: 'virtscope up', then leave --connect out.",
-        )
+        raise _no_history()
 
-    def events(self, which: Happened) -> list[Item]:
+    def events(self, which: Happened) -> list[Item]:  # noqa: ARG002
         """There are none: only a server remembers."""
-        return self.history(which.domain)
+        raise _no_history()
+
+    def curves(self, domain: str, quantities: Sequence[str], seconds: float) -> Curves:  # noqa: ARG002  # as the protocol has it
+        """There are none: only a server remembers."""
+        raise _no_history()
 
     def follow(self, which: Happened) -> Iterator[Item]:
         """What happens from now on, as it happens, without end."""
@@ -134,6 +144,13 @@ class Direct:
                 item: Item = msgspec.to_builtins(event)
                 if wanted(item):
                     yield item
+
+
+def _no_history() -> BadInput:
+    return BadInput(
+        "a hypervisor that is asked directly has no history",
+        "Only a server keeps it: 'virtscope up', then leave --connect out.",
+    )
 
 
 def _latest(samples: Sequence[Sample], scope: Scope) -> list[Latest]:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import typer
 
-from virtscope.cli.output import Format
+from virtscope.cli.formats import Format
 from virtscope.cli.people import Address, Output
 from virtscope.errors import BadInput
 

@@ -8,7 +8,6 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import yaml
@@ -20,19 +19,8 @@ from rich.text import Text
 
 from virtscope.cli import text
 from virtscope.cli.columns import Column
+from virtscope.cli.formats import Format
 from virtscope.cli.source import Item
-
-
-class Format(StrEnum):
-    """How a list is written."""
-
-    TABLE = "table"
-    WIDE = "wide"
-    JSON = "json"
-    YAML = "yaml"
-    CSV = "csv"
-    NAME = "name"
-
 
 _ENDLESS = 10_000
 _LEAST = 3

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import typer
 from rich.console import Console
 
-from virtscope.cli.output import Format
+from virtscope.cli.formats import Format
 from virtscope.cli.source import Server
 from virtscope.errors import BadInput, NotFound
 

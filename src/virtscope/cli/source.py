@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 from urllib.parse import quote, urlencode
@@ -35,6 +35,16 @@ class Happened:
     limit: int = 200
 
 
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Quantities of one object over a time."""
+
+    times: Sequence[float]
+    """The beginnings of the steps, Unix seconds."""
+    values: Mapping[str, Sequence[float | None]]
+    """A value for each step, by quantity; null is unknown."""
+
+
 class Source(Protocol):
     """Answers in the shapes of the API."""
 
@@ -61,6 +71,12 @@ class Source(Protocol):
 
     def follow(self, which: Happened) -> Iterator[Item]:
         """What happens from now on, as it happens, without end."""
+
+    def curves(self, domain: str, quantities: Sequence[str], seconds: float) -> Curves:
+        """A domain's quantities over the last seconds, by its UUID; BadInput where nobody remembers."""
+
+    def pace(self, interval: float) -> None:
+        """From now on be asked every so many seconds."""
 
 
 class Server:
@@ -151,6 +167,15 @@ class Server:
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             raise self._unreachable(error) from None
         raise ServerError(f"the server at {self.address} has ended the stream", "Ask again when it runs.")
+
+    def curves(self, domain: str, quantities: Sequence[str], seconds: float) -> Curves:
+        """A domain's quantities over the last seconds, by its UUID."""
+        query = [("scope", "domain"), ("object", domain), ("start", str(-seconds))]
+        found = self.get("series", [*query, *(("quantity", name) for name in quantities)])
+        return Curves(found["times"], {item["quantity"]: item["points"] for item in found["series"]})
+
+    def pace(self, interval: float) -> None:
+        """Nothing changes: a server has its own."""
 
     def get(self, path: str, parameters: Iterable[tuple[str, str]] = ()) -> Any:
         """The JSON answer of a path below ``/api/v1``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from virtscope.cli.output import Format
+from virtscope.cli.formats import Format
 from virtscope.cli.people import Address, Output
 from virtscope.cli.source import Server
 
