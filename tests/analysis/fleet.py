@@ -54,9 +54,10 @@ def fleet(
 
 
 def summary(quantity: str, samples: int, **figures: float | None) -> dict[str, Any]:
-    """The columns of one quantity of one object: ``summary("steal", 288, p95=0.2)``."""
+    """The columns of one quantity of one object: ``summary("steal", 288, p95=0.2)``; what is not told is the same."""
     row: dict[str, Any] = {f"{quantity}.samples": samples}
-    row |= {f"{quantity}.{figure}": None for figure in ("average", "maximum", "deviation")}
+    first = next(iter(figures.values()), None)
+    row |= {f"{quantity}.average": first, f"{quantity}.maximum": first, f"{quantity}.deviation": 0.0}
     return row | {f"{quantity}.{figure.replace('_', '.')}": value for figure, value in figures.items()}
 
 

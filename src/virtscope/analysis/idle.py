@@ -2,7 +2,7 @@
 
 A domain is *idle* where it is powered on and, in at least the share ``share`` of the steps of the window, its CPU, its
 network **and** its disks are all at or under their thresholds in that same step. CPU alone is no measure: of the 500
-machines of the Bitbrains trace 350 are under 5 % of their CPU for 95 % of July 2013, and most of them serve somebody.
+machines of the Bitbrains trace 352 are under 5 % of their CPU for 95 % of July 2013, and most of them serve somebody.
 
 CPU is counted as a share of all vCPUs' time, the emulator's included; network and disk in bytes per second, each
 direction by itself. A domain without any interface (or disk) is judged by what it has. A figure that is not told is not
@@ -63,7 +63,8 @@ def _finding(tables: Tables, settings: Settings, row: Row) -> Finding:
     asked = ["cpu_ratio", *(_NETWORK if row["nics"] else ()), *(_DISK if row["disks"] else ())]
     whole = len(asked) == len(most)
     # Where it has no interface or no disk, no step has all figures: the share of each must do.
-    samples = row["quiet.known"] if whole else min(row[f"{name}.samples"] or 0 for name in asked)
+    samples = min(row[f"{name}.samples"] or 0 for name in asked)
+    samples = min(samples, row["quiet.known"]) if whole and samples else samples
     subject = evidence.domain(row)
     found = evidence.evidence(tables, samples, [Pointer(name, row["id"]) for name in asked])
     if thin := evidence.thin(found, settings[COVERAGE], "its use of CPU, network and disks together"):

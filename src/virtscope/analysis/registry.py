@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 Run: TypeAlias = "Callable[[Tables, Settings], list[Finding]]"
 """A pure function: no clock, no I/O. It answers a finding for each subject, whatever the verdict is."""
 
-NAMES = ("contention", "idle", "cpu-sizing", "filter-audit")
+NAMES = (
+    *("contention", "idle", "powered-off", "cpu-sizing", "memory-sizing", "reclaim"),
+    *("disk", "headroom", "showback", "filter-audit"),
+)
 """In the order in which people read of them."""
 
 
@@ -89,12 +92,20 @@ def every() -> list[Analysis]:
 
 def run(analysis: Analysis, tables: Tables, settings: Settings) -> list[Finding]:
     """The findings on these tables. Where there is nothing to look at, that is what the one finding says."""
-    from virtscope.analysis import evidence
+    from dataclasses import replace
 
-    found = analysis.run(marked(tables, settings), settings)
+    from virtscope.analysis import evidence
+    from virtscope.analysis.tables import finite, sound
+
+    given = replace(
+        marked(tables, settings),
+        summaries={scope: sound(frame) for scope, frame in tables.summaries.items()},
+        series={scope: finite(frame) for scope, frame in tables.series.items()},
+    )
+    found = analysis.run(given, settings)
     if found:
         return found
-    left_out = tables.domains.height - marked(tables, settings).subjects.height
+    left_out = tables.domains.height - given.subjects.height
     reason = f"there was nothing to look at: {tables.domains.height} domains on {tables.hosts.height} hosts are known"
     reason += f", and {left_out} of them are left out by the settings" if left_out else ""
     return [evidence.insufficient(analysis.name, evidence.fleet(), evidence.evidence(tables, 0), reason)]

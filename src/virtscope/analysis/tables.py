@@ -168,6 +168,32 @@ class Tables:
         return self.subjects.join(self.summaries[scope], left_on=list(keys), right_on=list(keys.values()), how="left")
 
 
+MOST = 1e18
+"""No figure of ours is larger: an exabyte has as many bytes."""
+
+
+def sound(frame: pl.DataFrame) -> pl.DataFrame:
+    """A summary without what makes no sense: a quantity of which a figure is NaN, below 0 or above MOST is unknown."""
+    quantities = [name.removesuffix(".samples") for name in frame.columns if name.endswith(".samples")]
+    for quantity in quantities:
+        figures = [name for name in frame.columns if name.startswith(f"{quantity}.") and not name.endswith(".samples")]
+        known = pl.all_horizontal(
+            pl.col(name).is_between(0, MOST) & ~pl.col(name).is_nan()
+            for name in figures
+            if not name.endswith(".deviation")
+        ).fill_null(value=False) & (pl.col(f"{quantity}.samples").fill_null(0) > 0)
+        kept = [pl.when(known & pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in figures]
+        samples = pl.when(known).then(pl.col(f"{quantity}.samples")).otherwise(0).alias(f"{quantity}.samples")
+        frame = frame.with_columns(*kept, samples) if figures else frame
+    return frame
+
+
+def finite(frame: pl.DataFrame) -> pl.DataFrame:
+    """A series without NaN and infinite values: they are not known."""
+    numbers = [name for name, kind in frame.schema.items() if kind.is_float()]
+    return frame.with_columns(pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in numbers)
+
+
 def percentile(quantity: str, rank: float) -> str:
     """The column of a percentile."""
     return f"{quantity}.p{rank:g}"
