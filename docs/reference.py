@@ -162,7 +162,7 @@ _COMMANDS = (
     *("token", "token create", "token list", "token withdraw", "agents", "agents list", "agents revoke"),
     *("agents rename", "enrol", "login", "logout", "users", "users list", "users add", "users set", "users remove"),
     *("users passwd", "api-tokens", "api-tokens list", "api-tokens create", "api-tokens revoke"),
-    *("store", "store show"),
+    *("store", "store show", "store check", "backup", "restore"),
 )
 
 

@@ -32,6 +32,11 @@ def columns(scope: Scope, metrics: Iterable[Metric] = METRICS) -> tuple[Column, 
     )
 
 
+def quoted(text: str) -> str:
+    """A SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def ddl(scope: Scope, metrics: Iterable[Metric] = METRICS) -> str:
     """The statement that makes a scope's table."""
     lines = (

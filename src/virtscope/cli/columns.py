@@ -235,6 +235,11 @@ API_TOKENS = (
     Column("USED", _at("used"), shown),
     Column("MADE", _at("created"), shown, wide=True),
 )
+FLAWS = (
+    Column("FILE", _at("path")),
+    Column("REASON", _at("reason")),
+    Column("OUTCOME", _at("outcome")),
+)
 STORE = (
     Column("LEVEL", _at("level")),
     Column("SIZE", _at("bytes"), text.size),

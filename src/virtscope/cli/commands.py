@@ -38,10 +38,10 @@ app.add_typer(shows, name="show")
 app.add_typer(filters, name="filters")
 app.add_typer(enrolment.tokens, name="token")
 app.add_typer(enrolment.agents, name="agents")
-app.add_typer(store.stores, name="store")
 app.command()(enrolment.enrol)
 people.add_to(app)
 analyses.add_to(app)
+store.add_to(app)
 
 Connect = Annotated[
     Optional[list[str]],  # noqa: UP045  # typer reads it at run time

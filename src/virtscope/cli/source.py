@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 from urllib.parse import quote, urlencode
@@ -21,6 +22,8 @@ Item: TypeAlias = dict[str, Any]
 
 Kind: TypeAlias = Literal["hosts", "domains", "disks", "nics", "filters", "networks", "pools"]
 """What can be listed; also the path and the field of the API's answer."""
+
+_PATIENT = urllib3.Timeout(connect=3, read=86_400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,24 +190,56 @@ class Server:
         query = urlencode(list(parameters))
         return self.send("GET", f"{path}{'?' if query else ''}{query}")
 
+    def patiently(self, method: str, path: str, body: object = None) -> Any:
+        """The same for what takes its time: the answer may be hours away."""
+        return self._asked(method, path, body, {}, _PATIENT)[0]
+
+    @contextmanager
+    def streamed(self, path: str, method: str = "GET", body: object = None) -> Iterator[urllib3.BaseHTTPResponse]:
+        """The answer to read bit by bit, however long it is. Raises as ``get`` does."""
+        try:
+            answer = self._request(method, path, body, {}, _PATIENT, preload_content=False)
+            if answer.status != 200:
+                raise self._refused(answer.status, json.loads(answer.read()))
+            with closing(answer):
+                yield answer
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            raise self._unreachable(error) from None
+
     def send(self, method: str, path: str, body: object = None, **headers: str) -> Any:
         """The JSON answer to a request below ``/api/v1``; None where there is none. Raises as ``get`` does."""
         return self.ask(method, path, body, **headers)[0]
 
     def ask(self, method: str, path: str, body: object = None, **headers: str) -> tuple[Any, Mapping[str, str]]:
         """The same with the headers of the answer."""
-        sent = {**self._headers, **headers} | ({} if body is None else {"Content-Type": "application/json"})
-        data = None if body is None else json.dumps(body).encode()
+        return self._asked(method, path, body, headers)
+
+    def _asked(
+        self, method: str, path: str, body: object, headers: Mapping[str, str], timeout: urllib3.Timeout | None = None
+    ) -> tuple[Any, Mapping[str, str]]:
         try:
-            answer = self._reached.pool.request(
-                method, f"{self._reached.base}/api/v1/{path}", body=data, headers=sent, redirect=False
-            )
+            answer = self._request(method, path, body, headers, timeout)
             told = json.loads(answer.data) if answer.data else {}
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             raise self._unreachable(error) from None
         if 200 <= answer.status < 300:
             return told or None, answer.headers
         raise self._refused(answer.status, told)
+
+    def _request(  # what a request is made of
+        self,
+        method: str,
+        path: str,
+        body: object,
+        headers: Mapping[str, str],
+        timeout: urllib3.Timeout | None,
+        **how: Any,
+    ) -> urllib3.BaseHTTPResponse:
+        sent = {**self._headers, **headers} | ({} if body is None else {"Content-Type": "application/json"})
+        data = None if body is None else json.dumps(body).encode()
+        how |= {} if timeout is None else {"timeout": timeout}
+        url = f"{self._reached.base}/api/v1/{path}"
+        return self._reached.pool.request(method, url, body=data, headers=sent, redirect=False, **how)
 
     def _refused(self, status: int, told: Item) -> VirtscopeError:
         detail, hint = str(told.get("detail", f"status {status}")), str(told.get("hint", ""))

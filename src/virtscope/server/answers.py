@@ -574,6 +574,29 @@ class StoreLevel:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreFlaw:
+    """A file of the archive that is not what was written."""
+
+    path: str
+    scope: str
+    level: str
+    start: float
+    """Of the hour or day that it should hold."""
+    reason: str
+    outcome: str | None
+    """What became of it; null where nothing was to be repaired."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCheck:
+    """What was read of the archive, and what is wrong with it."""
+
+    files: int
+    bytes: int
+    flaws: list[StoreFlaw]
+
+
+@dataclass(frozen=True, slots=True)
 class HealthDetail:
     """How the server does."""
 

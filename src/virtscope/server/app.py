@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from virtscope import __version__
-from virtscope.server import analysis_routes, api, page, problems
+from virtscope.server import analysis_routes, api, keeping, page, problems
 from virtscope.server.access import guard, oidc_routes, routes
 from virtscope.server.access.access import Access
 from virtscope.server.enrolment import api as agents
@@ -58,6 +58,9 @@ def _bare(life: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None) -
         redoc_url=None,
         lifespan=life,
     )
-    for routes_of in (api.health, api.router, analysis_routes.router, agents.router, routes.router, oidc_routes.router):
+    for routes_of in (
+        *(api.health, api.router, analysis_routes.router, keeping.router),
+        *(agents.router, routes.router, oidc_routes.router),
+    ):
         app.include_router(routes_of())
     return app

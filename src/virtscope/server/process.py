@@ -96,7 +96,7 @@ def run(settings: ServerSettings, ready: Ready) -> None:
 @contextmanager
 def _opened(settings: ServerSettings) -> Iterator[tuple[Database, Records, DuckdbStore]]:
     """The store. Damage that shows only when its tables are read is treated as that which shows when it is opened."""
-    database = Database(settings.data)
+    database = Database(settings.data, settings.keep_free)
     try:
         try:
             records, store = _read(database)
@@ -106,7 +106,7 @@ def _opened(settings: ServerSettings) -> Iterator[tuple[Database, Records, Duckd
             with suppress(duckdb.Error):
                 database.close()
             database.put_away(str(error).splitlines()[0])
-            database = Database(settings.data)
+            database = Database(settings.data, settings.keep_free)
             records, store = _read(database)
         yield database, records, store
     finally:
@@ -150,6 +150,7 @@ class _Server:
             keep_days=settings.retention.raw_days,
             board=self._board,
             ailment=lambda: self._upkeep.ailment,
+            keeper=archive,
             held=archive.held,
             damage=lambda: quarantined(settings.data),
             own=self._own,

@@ -73,6 +73,7 @@ def scoped(services: Services, who: Who) -> Services:
         live=_Stream(services.live, services.fleet, who),
         board=_NoBoard(),
         own=dict,
+        keeper=None,
         held=tuple,
         damage=lambda: None,
         sight=hashlib.sha256("\n".join(sorted(who.projects)).encode()).hexdigest()[:16],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from virtscope.server.fleet import Directory
 from virtscope.server.ingest import Ingest
 from virtscope.server.present import Present
 from virtscope.store import Reader, Version
+from virtscope.store.checking import Checked, Flaw
 from virtscope.store.levels import Held
 
 
@@ -57,6 +58,19 @@ class Stream(Protocol):
         """End every stream."""
 
 
+class Keeper(Protocol):
+    """What whoever keeps the store asks of it."""
+
+    def backup(self) -> Iterator[bytes]:
+        """All of the data folder as it is now, as the bytes of a tar."""
+
+    def check(self) -> Checked:
+        """Read every file, and tell which are not what was written."""
+
+    def mend(self, flaw: Flaw) -> str:
+        """Put such a file away, and make it again where that can be done; tells what is lost."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What the routes answer from."""
@@ -74,6 +88,8 @@ class Services:
     board: Newest
     ailment: Callable[[], str | None] = lambda: None
     """Why hours cannot be archived or forgotten, though all is stored; None where all is well."""
+    keeper: Keeper | None = None
+    """The store as a whole; None for whoever does not see all of it."""
     held: Callable[[], Sequence[Held]] = tuple
     """What the store holds of each level."""
     damage: Callable[[], str | None] = lambda: None

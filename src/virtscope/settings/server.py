@@ -63,6 +63,13 @@ KEEP_DAYS = Setting("keep-days", Whole(1, 3650), 14, "Days for which every sampl
 KEEP_ROLLUP_DAYS = Setting(
     "keep-rollup-days", Whole(1, 3650), 90, "Days for which steps of 5 minutes are kept: keep-days at least.", _STORE
 )
+KEEP_FREE = Setting(
+    "keep-free",
+    Size(0, 1 << 50),
+    64 << 20,
+    "What stays free on the disk of the data folder: below, nothing is stored, and agents are told to wait.",
+    _STORE,
+)
 KEEP_HOURLY_DAYS = Setting(
     "keep-hourly-days",
     Whole(1, 3650),
@@ -120,6 +127,8 @@ class ServerSettings:
     """Empty is this machine's name and what it listens on."""
     data: Path
     retention: Retention
+    keep_free: int
+    """Bytes."""
     tls: KeyPair | None
     """None is a certificate of the authority's own making."""
     authority: KeyPair | None
@@ -148,6 +157,7 @@ class ServerSettings:
                 resolved[KEEP_HOURLY_DAYS],
                 record_days=resolved[KEEP_HOURLY_DAYS],
             ),
+            keep_free=resolved[KEEP_FREE],
             tls=_pair(resolved[TLS_CERT], resolved[TLS_KEY]),
             authority=_pair(resolved[CA_CERT], resolved[CA_KEY]),
             certificate_days=resolved[CERTIFICATE_DAYS],
@@ -198,7 +208,7 @@ def _are_pairs(resolved: Resolved) -> Iterator[Complaint]:
 
 _SHARED = (
     *(LISTEN, NAMES, AGENTS_LISTEN, INGEST_MEMORY, CERTIFICATE_DAYS, DATA),
-    *(KEEP_DAYS, KEEP_ROLLUP_DAYS, KEEP_HOURLY_DAYS),
+    *(KEEP_DAYS, KEEP_ROLLUP_DAYS, KEEP_HOURLY_DAYS, KEEP_FREE),
     *(TLS_CERT, TLS_KEY, CA_CERT, CA_KEY, LOGIN, *oidc.SETTINGS),
 )
 SERVER = Program(

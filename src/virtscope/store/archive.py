@@ -14,14 +14,17 @@ that is not listed any more is removed by the next run, when nobody reads it sti
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import duckdb
 
 from virtscope.catalogue import MAX_GAP_SECONDS, Scope, metrics_of, quantities_of
-from virtscope.store import quantity_sql, sketch
+from virtscope.store import backup, checking, quantity_sql, sketch
+from virtscope.store.checking import Checked, Flaw
 from virtscope.store.database import Database
 from virtscope.store.files import File, Files
 from virtscope.store.levels import DAY, HOUR, OF_DAYS, OF_HOURS, ROLLUP_STEP, Held, Level, Retention
@@ -52,24 +55,68 @@ class Archive:
         self._database = database
         self._retention = retention
         self._files = Files(database)
+        self._turn = threading.Lock()
+        for unfinished in database.folder.glob(f"{backup.UNFINISHED}*"):
+            shutil.rmtree(unfinished)
         self._files.adopt()
         database.on_reopened(self._files.adopt)
 
     def run(self, now: int, goes_on: Callable[[], bool] = lambda: True) -> None:
-        """Archive every hour and day that is due, then forget what is past its retention; for one thread at a time.
+        """Archive every hour and day that is due, then forget what is past its retention.
 
         Args:
             now: Unix ms.
             goes_on: asked before each hour and day, whether there is time for it.
         """
-        self._files.remove_unlisted()
-        self._files.measure()
-        while goes_on() and (hour := self._due_hour(now)) is not None:
-            self._archive_hour(hour, now)
-        while goes_on() and (day := self._due_day(now)) is not None:
-            self._archive_day(day)
+        with self._turn:
+            self._files.remove_unlisted()
+            self._files.measure()
+        while goes_on() and self._step(now):
+            pass
         if goes_on():
             self._expire(now)
+
+    def backup(self) -> Iterator[bytes]:
+        """All of the data folder as it is now, as the bytes of a tar (see ``backup``)."""
+        return backup.stream(self._database, self._files)
+
+    def check(self) -> Checked:
+        """Read every file, and tell which are not what was written."""
+        return checking.check(self._database, self._files)
+
+    def mend(self, flaw: Flaw) -> str:
+        """Put such a file into quarantine, and make it again where that can be done; tells what is lost."""
+        with self._turn:
+            checking.put_away(self._database.folder, flaw)
+            day = flaw.start // DAY * DAY
+            with Snapshot(self._database) as snapshot:
+                has_raw = bool(snapshot.files(flaw.scope, Level.RAW, flaw.start, flaw.start + 1))
+                has_rollups = bool(snapshot.files(flaw.scope, Level.ROLLUP, day, day + DAY))
+            with self._database.write() as connection:
+                connection.execute("DELETE FROM archive WHERE path = ?", [flaw.path])
+                if has_rollups and flaw.level is not Level.RAW:
+                    self._files.outdate(connection, day)
+            if flaw.level is Level.ROLLUP and has_raw:
+                with Snapshot(self._database) as snapshot:
+                    content = _hour_content(snapshot, flaw.scope, flaw.level, flaw.start)
+                    file = self._files.write(snapshot, flaw.scope, flaw.level, flaw.start, content)
+                with self._database.write() as connection:
+                    self._files.put(connection, [file])
+                return "made again of the samples"
+        if flaw.level in OF_DAYS and has_rollups:
+            return "to be made again of the steps of 5 minutes, in a minute"
+        return "lost: what coarser levels hold of it is still there"
+
+    def _step(self, now: int) -> bool:
+        """Archive one hour or day that is due; whether there was one."""
+        with self._turn:
+            if (hour := self._due_hour(now)) is not None:
+                self._archive_hour(hour, now)
+                return True
+            if (day := self._due_day(now)) is not None:
+                self._archive_day(day)
+                return True
+        return False
 
     def held(self) -> list[Held]:
         """What there is of each level, finest first."""
@@ -160,10 +207,7 @@ class Archive:
                 connection.execute(f"DELETE FROM {scope.value} WHERE {_within(written.hour)}")
             self._files.put(connection, written.files)
             for day in {file.start // DAY * DAY for file in written.files}:
-                connection.execute(
-                    f"DELETE FROM archive WHERE hour = {moment(day)} AND level IN (?, ?)",
-                    [level.value for level in OF_DAYS],
-                )
+                self._files.outdate(connection, day)
         return True
 
     def _expire(self, now: int) -> None:

@@ -16,7 +16,7 @@ import duckdb
 from virtscope import __version__
 from virtscope.catalogue import Scope
 from virtscope.errors import StoreError
-from virtscope.schema import columns, ddl
+from virtscope.schema import columns, ddl, quoted
 from virtscope.store.damage import is_damage, quarantine
 from virtscope.store.migrations import FORMAT, migrate
 
@@ -57,14 +57,15 @@ CREATE TABLE IF NOT EXISTS archive (
 class Database:
     """The open file. ``write`` is for one writer at a time; ``cursor`` gives a reader of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open or make the data folder.
+    def __init__(self, folder: Path, floor: int | None = None) -> None:
+        """Open or make the data folder; ``floor`` bytes stay free on its disk, FREE_SPACE_FLOOR where it is not told.
 
         Raises:
             StoreError: it cannot be used, with the reason and what to do.
         """
         self.folder = folder
         self._path = folder / "hot.duckdb"
+        self._floor = floor
         self._writing = threading.RLock()
         self._is_open = False
         self._listeners: list[Callable[[], None]] = []
@@ -129,11 +130,11 @@ class Database:
 
     def require_space(self) -> None:
         """Raise StoreError where the disk is nearly full."""
-        free = shutil.disk_usage(self.folder).free
-        if free < FREE_SPACE_FLOOR:
+        free, floor = shutil.disk_usage(self.folder).free, FREE_SPACE_FLOOR if self._floor is None else self._floor
+        if free < floor:
             raise StoreError(
                 f"the disk of {self.folder} is full: {free // 1024 // 1024} MiB are free, "
-                f"{FREE_SPACE_FLOOR // 1024 // 1024} MiB must stay so",
+                f"{floor // 1024 // 1024} MiB must stay so (keep-free)",
                 "Make room there, or choose another folder with --data.",
             )
 
@@ -148,6 +149,26 @@ class Database:
             tables = cursor.execute("SELECT table_name FROM duckdb_tables()").fetchall()
             for (table,) in tables:
                 cursor.execute(f'SELECT bit_xor(hash(COLUMNS(*))) FROM "{table}"').fetchall()
+        finally:
+            cursor.close()
+
+    def copy_to(self, path: Path) -> None:
+        """Copy the file as of one moment, while others read and write; the copy lies within the data folder.
+
+        Raises:
+            StoreError: there is no room for it.
+        """
+        self.require_space()
+        cursor = self.cursor()
+        try:
+            (name,) = cursor.execute("SELECT current_database()").fetchall()[0]
+            cursor.execute(f"ATTACH {quoted(str(path))} AS copy")
+            try:
+                cursor.execute(f"COPY FROM DATABASE {name} TO copy")
+            finally:
+                cursor.execute("DETACH copy")
+        except (duckdb.IOException, OSError) as error:
+            raise self._refused(error) from error
         finally:
             cursor.close()
 

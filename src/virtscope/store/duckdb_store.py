@@ -10,12 +10,13 @@ import pyarrow as pa
 
 from virtscope.catalogue import MAX_GAP_SECONDS, Kind, Metric, Quantity, Scope, metrics_of, quantities_of
 from virtscope.sample import Batch, Sample
+from virtscope.schema import quoted
 from virtscope.store import Latest, Range, Series, Summary, arrow, quantity_sql, sketch
 from virtscope.store.database import Database
 from virtscope.store.levels import ROLLUP_STEP
 from virtscope.store.quantity_sql import object_keys
 from virtscope.store.records import Records
-from virtscope.store.snapshot import Snapshot, moment, parquet, quoted
+from virtscope.store.snapshot import Snapshot, moment, parquet
 
 LONG_DAYS = 8
 """From so many sketched days on, percentiles of 5-minute steps come from sketches."""

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from virtscope.catalogue import Scope
+from virtscope.schema import quoted
 from virtscope.store import levels
 from virtscope.store.database import Database
 from virtscope.store.levels import OF_DAYS, Level
-from virtscope.store.snapshot import Snapshot, moment, quoted
+from virtscope.store.snapshot import Snapshot, moment
 
 _ROW_GROUP = 20_480
 """Rows that a reader of few objects has to read at least."""
@@ -45,6 +48,19 @@ class Files:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._folder = database.folder / "archive"
+        self._guard = threading.Lock()
+        self._pins = 0
+
+    @contextmanager
+    def pinned(self) -> Iterator[None]:
+        """In this block, nothing is removed that has been listed when it began."""
+        with self._guard:
+            self._pins += 1
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._pins -= 1
 
     def measure(self) -> None:
         """Note the sizes and checksums of files of which an older version has not told them."""
@@ -58,10 +74,10 @@ class Files:
                     connection.execute("UPDATE archive SET bytes = ?, checksum = ? WHERE path = ?", told)
 
     def write(self, snapshot: Snapshot, scope: Scope, level: Level, start: int, content: str) -> File:
-        """Write what a query finds, durably, under a name that no listed file has."""
-        listed = snapshot.listed(scope, level, start, start + 1)
-        before = levels.parsed(Path(listed[0][1])) if listed else None
-        path = levels.path(scope, level, start, before[3] + 1 if before else 0)
+        """Write what a query finds, durably, under a name that no file has: one that is listed no more may be read."""
+        first = self._database.folder / levels.path(scope, level, start, 0)
+        there = [known[3] for path in first.parent.glob(f"{first.name[:2]}-*") if (known := levels.parsed(path))]
+        path = levels.path(scope, level, start, max(there, default=-1) + 1)
         target = self._database.folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_suffix(".tmp")
@@ -83,8 +99,19 @@ class Files:
                 [file.scope.value, file.level.value, file.path, file.bytes, file.checksum],
             )
 
+    def outdate(self, connection: duckdb.DuckDBPyConnection, day: int) -> None:
+        """List a day's own files no more: they are made again of its hours'."""
+        connection.execute(
+            f"DELETE FROM archive WHERE hour = {moment(day)} AND level IN (?, ?)", [level.value for level in OF_DAYS]
+        )
+
     def remove_unlisted(self) -> None:
         """Remove the files that were replaced, expired, or left by a crash."""
+        with self._guard:
+            if not self._pins:
+                self._remove_unlisted()
+
+    def _remove_unlisted(self) -> None:
         with Snapshot(self._database) as snapshot:
             listed = {path for (path,) in snapshot.rows("SELECT path FROM archive")}
         for path in self._folder.glob("*/day=*/*"):

@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from virtscope.catalogue import Metric, Scope
+from virtscope.schema import quoted
 from virtscope.store import quantity_sql
 from virtscope.store.database import Database
 from virtscope.store.levels import DAY, HOUR, ROLLUP_STEP, Level
@@ -124,8 +125,3 @@ def parquet(files: Sequence[str]) -> str:
     """A table function that reads these files as one, by the names of their columns."""
     names = ", ".join(quoted(name) for name in files)
     return f"read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
-
-
-def quoted(text: str) -> str:
-    """A SQL string."""
-    return "'" + text.replace("'", "''") + "'"

@@ -170,6 +170,8 @@ def serving(
             fleet=fleet,
             present=present,
             ingest=ingest,
+            keeper=store.archive,
+            held=store.archive.held,
             live=Live(),
             started=time.time(),
             demo=False,

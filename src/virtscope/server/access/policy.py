@@ -27,6 +27,7 @@ RULES = (
     Rule("/api/v1/oidc", None),
     Rule("/api/v1/tokens", Role.VIEWER),
     Rule("/api/v1/users", Role.ADMIN),
+    Rule("/api/v1/backup", Role.ADMIN),
     Rule("/api", Role.VIEWER, SAFE_METHODS),
     Rule("/metrics", Role.VIEWER, SAFE_METHODS),
     Rule("/readyz", Role.VIEWER, SAFE_METHODS),
@@ -35,9 +36,9 @@ RULES = (
     Rule("/", None, SAFE_METHODS),
 )
 
-PEOPLE = ("/api/v1/session", "/api/v1/bootstrap", "/api/v1/users", "/api/v1/tokens", "/api/v1/oidc")
-"""What is about people. Where nobody signs in, only the owner of the server's socket may: whoever reaches the port
-could otherwise let himself in for later."""
+PEOPLE = ("/api/v1/session", "/api/v1/bootstrap", "/api/v1/users", "/api/v1/tokens", "/api/v1/oidc", "/api/v1/backup")
+"""What is about people, or holds their secrets. Where nobody signs in, only the owner of the server's socket may:
+whoever reaches the port could otherwise let himself in for later."""
 
 
 def is_of_people(method: str, path: str) -> bool:
