@@ -32,8 +32,9 @@ Run: TypeAlias = "Callable[[Tables, Settings], list[Finding]]"
 """A pure function: no clock, no I/O. It answers a finding for each subject, whatever the verdict is."""
 
 NAMES = (
-    *("contention", "idle", "powered-off", "cpu-sizing", "memory-sizing", "reclaim"),
-    *("disk", "headroom", "showback", "filter-audit"),
+    *("contention", "noisy-neighbour", "idle", "powered-off", "cpu-sizing", "memory-sizing", "reclaim"),
+    *("disk", "time-to-full", "headroom", "n-plus-one", "rebalance", "consolidation"),
+    *("anomalies", "change-correlation", "showback", "filter-audit"),
 )
 """In the order in which people read of them."""
 
