@@ -1,0 +1,143 @@
+"""What `virtscope top` costs: its own CPU time for each second that it is on the screen.
+
+    ./dev bench top [--domains 1000] [--interval 2] [--seconds 30]
+
+A real ``virtscope top`` in a terminal of 160 by 50 asks a server over HTTP; the server, in this process, answers with
+hosts and domains whose figures change with every question, in the shapes of the API. CPU is top's own process, all its
+threads, as /proc tells it, from after its first screen on; what it writes is read, as a terminal would.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import pty
+import random
+import select
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from virtscope.catalogue import Scope, quantities_of
+from virtscope.server import answers
+
+HOSTS = 20
+WARM_SECONDS = 5.0
+
+
+def fleet(count: int) -> tuple[answers.HostList, answers.DomainList]:
+    """Hosts and domains with figures that are other ones each time."""
+    chance = random.Random()
+
+    def figures(scope: Scope) -> dict[str, float | None]:
+        return {quantity.name: chance.random() for quantity in quantities_of(scope)}
+
+    hosts = [
+        answers.HostAnswer(
+            f"host-{n}", f"host-{n}", f"qemu+ssh://host-{n}/system", "up", 1.0, None, 1.0, 2.0, None,
+            answers.HostDescription(64, 2**38, "EPYC", "2 nodes", "QEMU 8.2", "10.0.0", "10.0.0"),
+            answers.DomainCount(count // HOSTS, count // HOSTS), figures(Scope.HOST),
+        )
+        for n in range(HOSTS)
+    ]  # fmt: skip
+    described = answers.DomainDescription(
+        "hvm", "x86_64", "pc-q35-8.2", "server", "m1.large", "project", "owner", True, 4, 2**33, False, [], 10, None
+    )
+    domains = [
+        answers.DomainAnswer(
+            f"00000000-0000-4000-8000-{n:012d}", f"instance-{n:08x}", None, f"host-{n % HOSTS}", f"host-{n % HOSTS}",
+            "running", None, False, False, 1.0, 2.0, described, figures(Scope.DOMAIN),
+        )
+        for n in range(count)
+    ]  # fmt: skip
+    return answers.HostList(1.0, 1, hosts), answers.DomainList(1.0, 1, domains)
+
+
+def serve(count: int) -> tuple[ThreadingHTTPServer, str]:
+    """A server of a fleet in threads of this process, and its address."""
+
+    class Answering(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            hosts, domains = fleet(count)
+            body = msgspec.json.encode(hosts if self.path.endswith("/hosts") else domains)
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server, f"http://127.0.0.1:{server.server_address[1]}"
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used of the CPU so far: utime and stime of /proc/PID/stat (proc(5))."""
+    with Path(f"/proc/{pid}/stat").open() as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def read(terminal: int, seconds: float) -> int:
+    """Read what is written to a terminal for so long; how many bytes."""
+    until, count = time.monotonic() + seconds, 0
+    while (left := until - time.monotonic()) > 0:
+        if select.select([terminal], [], [], left)[0]:
+            count += len(os.read(terminal, 65_536))
+    return count
+
+
+def measure(address: str, interval: float, seconds: float) -> tuple[float, float]:
+    """Top's share of a core, and the bytes a second that it writes."""
+    terminal, inside = pty.openpty()
+    fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 160, 0, 0))
+    command = [sys.executable, "-m", "virtscope", "top", "--server", address, "--interval", str(interval)]
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    process = subprocess.Popen(command, stdin=inside, stdout=inside, stderr=inside, env=environment)
+    os.close(inside)
+    try:
+        read(terminal, WARM_SECONDS)
+        before, began = cpu_seconds(process.pid), time.monotonic()
+        written = read(terminal, seconds)
+        took = time.monotonic() - began
+        return (cpu_seconds(process.pid) - before) / took, written / took
+    finally:
+        process.kill()
+        process.wait()
+        os.close(terminal)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(prog="bench.top")
+    options.add_argument("--domains", type=int, default=1000)
+    options.add_argument("--interval", type=float, default=2.0)
+    options.add_argument("--seconds", type=float, default=30.0)
+    asked = options.parse_args()
+    table = Table(title=f"virtscope top, every {asked.interval:g} s")
+    for title in ("domains", "CPU of a core", "written"):
+        table.add_column(title, justify="right")
+    for count in (10, asked.domains):
+        server, address = serve(count)
+        share, written = measure(address, asked.interval, asked.seconds)
+        server.shutdown()
+        table.add_row(str(count), f"{share:.1%}", f"{written / 1024:.1f} KiB/s")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
