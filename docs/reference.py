@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from virtscope.catalogue import METRICS, QUANTITIES, Scope, metrics_of, quantities_of
+from virtscope.cli.commands import ENTRIES, loaded
 from virtscope.exposition import own
 from virtscope.exposition.names import Dialect, names
 from virtscope.settings import pages
@@ -155,20 +156,19 @@ def _type(schema: dict[str, Any]) -> str:
     return str(schema.get("type", "anything"))
 
 
-_COMMANDS = (
-    *("", "up", "agent", "server", "list", "list hosts", "list domains", "list disks", "list nics", "list filters"),
-    *("list networks", "list pools", "list events", "show", "show host", "show domain", "xml", "dump-xml"),
-    *("filters", "filters list", "filters show", "filters tree", "top", "doctor", "analyze"),
-    *("token", "token create", "token list", "token withdraw", "agents", "agents list", "agents revoke"),
-    *("agents rename", "enrol", "login", "logout", "users", "users list", "users add", "users set", "users remove"),
-    *("users passwd", "api-tokens", "api-tokens list", "api-tokens create", "api-tokens revoke"),
-    *("store", "store show", "store check", "backup", "restore"),
-)
+def _commands() -> Iterator[str]:
+    """Every command and every group's own, in the order of the help."""
+    yield ""
+    for entry in ENTRIES.values():
+        yield entry.name
+        for name in getattr(loaded(entry), "commands", {}):
+            yield f"{entry.name} {name}"
 
 
 def _cli_page() -> Iterator[str]:
     yield "# Command line"
-    for command in _COMMANDS:
+    yield "\nWhat the commands share (formats, searches, contexts, exit statuses) is in [terminal.md](terminal.md)."
+    for command in _commands():
         yield f"\n## `virtscope{' ' if command else ''}{command}`\n\n```\n{_help(command)}\n```"
 
 

@@ -7,11 +7,18 @@ import sys
 
 from virtscope.errors import VirtscopeError
 
+COMPLETE = "_VIRTSCOPE_COMPLETE"
+"""The variable by which a shell asks what may come next."""
+
 
 def main() -> None:
     """Run the command that the arguments name; an error is a sentence and an exit status, never a traceback."""
     from virtscope.cli.commands import app
 
+    if COMPLETE in os.environ:
+        from typer.completion import completion_init
+
+        completion_init()
     try:
         status = app(standalone_mode=False, prog_name="virtscope") or 0
     except VirtscopeError as error:

@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import typer
 
+from virtscope.cli.arguments import Address, Output
 from virtscope.cli.formats import Format
-from virtscope.cli.people import Address, Output
 from virtscope.cli.source import Item, Server
 
 PATIENCE_SECONDS = 900.0
@@ -17,11 +17,6 @@ Settings = Annotated[
     Optional[list[str]],  # noqa: UP045  # typer reads it at run time
     typer.Option("--set", metavar="KEY=VALUE", help="One of its settings; repeatable. 'virtscope analyze' lists them."),
 ]
-
-
-def add_to(app: typer.Typer) -> None:
-    """Make these commands part of the program."""
-    app.command()(analyze)
 
 
 def analyze(  # an option each
@@ -34,7 +29,10 @@ def analyze(  # an option each
     server: Address = "",
     output: Output = Format.TABLE,
 ) -> None:
-    """Verdicts with evidence: contention, idle domains, sizes, filters and more. Without a name: which there are."""
+    """Verdicts with evidence: contention, idle domains, sizes, filters and more. Without a name: which there are.
+
+    Example: virtscope analyze idle --window 7d
+    """
     from virtscope.cli import analysis_view
     from virtscope.cli import output as out
 

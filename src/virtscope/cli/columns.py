@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -248,3 +248,26 @@ STORE = (
     Column("TO", _at("newest"), shown),
     Column("KEPT, DAYS", _at("keep_days"), text.number),
 )
+CONTEXTS = (
+    Column("NAME", _at("name")),
+    Column("CURRENT", lambda context: "*" if context["current"] else None),
+    Column("SERVER", _at("server")),
+    Column("CONNECT", lambda context: ", ".join(context["connect"])),
+)
+FINDINGS_OF_DOCTOR = (
+    Column("SUBJECT", _at("subject")),
+    Column("GOOD", lambda finding: {True: "yes", False: "no", None: "look"}[finding["good"]]),
+    Column("DETAIL", _at("detail")),
+    Column("REMEDY", _at("remedy")),
+)
+
+OF: Mapping[str, tuple[Column, ...]] = {
+    "hosts": HOSTS,
+    "domains": DOMAINS,
+    "disks": DISKS,
+    "nics": NICS,
+    "filters": FILTERS,
+    "networks": NETWORKS,
+    "pools": POOLS,
+}
+"""The columns of what the fleet has, by kind."""

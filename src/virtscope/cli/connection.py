@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.connection import HTTPConnection
 
+from virtscope.cli import contexts
 from virtscope.errors import BadInput, ServerError
 
 HERE = "http://127.0.0.1:8420"
@@ -43,7 +44,19 @@ def default_data_folder() -> Path:
 
 
 def default_address() -> str:
-    """The server of this machine: by its own socket where one listens that we may open, else by its port."""
+    """The context's server; else this machine's: by its own socket where one listens that we may open, or by its port.
+
+    Raises:
+        BadInput: the context names hypervisors, which this is nothing for.
+    """
+    if used := contexts.in_use():
+        name, context = used
+        if not context.server:
+            raise BadInput(
+                f"context {name!r} names hypervisors, and this takes a server",
+                "Name one with --server URL, or another context with --context NAME.",
+            )
+        return context.server
     for folder in (default_data_folder(), SERVICE_FOLDER):
         path = folder / "server.sock"
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:

@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import typer
 
+from virtscope.cli.arguments import Address, NoHeaders, Output, Search, SortBy
 from virtscope.cli.formats import Format
-from virtscope.cli.people import Address, Output
 from virtscope.errors import BadInput
 
 tokens = typer.Typer(help="Enrolment tokens: each lets one host in, once.", no_args_is_help=True)
@@ -28,7 +28,10 @@ def create(
     name: Annotated[str, typer.Option(help="What the host will be called. [default: its host name]")] = "",
     ttl: Annotated[str, typer.Option(metavar="TIME", help="For how long the token is good: 30m, 2h, 7d.")] = "30m",
 ) -> None:
-    """Print the one line to paste on a host in order to enrol it."""
+    """Print the one line to paste on a host in order to enrol it.
+
+    Example: virtscope token create --name host-1 --ttl 2h
+    """
     from virtscope.cli import times
     from virtscope.cli.source import Server
 
@@ -39,36 +42,60 @@ def create(
 
 
 @tokens.command("list")
-def list_tokens(server: Address = "", output: Output = Format.TABLE) -> None:
-    """Tokens: open, used, expired or withdrawn; never their secrets."""
-    from virtscope.cli import columns
-    from virtscope.cli import output as out
+def list_tokens(  # an option each
+    server: Address = "",
+    search: Search = "",
+    sort_by: SortBy = "",
+    output: Output = Format.TABLE,
+    no_headers: NoHeaders = False,
+) -> None:
+    """Tokens: open, used, expired or withdrawn; never their secrets.
+
+    Example: virtscope token list -l state:open
+    """
+    from virtscope.cli import columns, listing
     from virtscope.cli.source import Server
 
-    out.write(out.console(output), Server(server).get("enrolment-tokens")["tokens"], columns.TOKENS, output)
+    asked = listing.Asked(output, search, sort_by, no_headers)
+    listing.write(Server(server).get("enrolment-tokens")["tokens"], columns.TOKENS, asked)
 
 
 @tokens.command("withdraw")
 def withdraw(token: Annotated[str, typer.Argument(help="The token's id.")], server: Address = "") -> None:
-    """Make a token useless."""
+    """Make a token useless.
+
+    Example: virtscope token withdraw 1a2b3c
+    """
     from virtscope.cli.source import Server
 
     Server(server).send("DELETE", f"enrolment-tokens/{quote(token, safe='')}")
 
 
 @agents.command("list")
-def list_agents(server: Address = "", output: Output = Format.TABLE) -> None:
-    """Agents: state, lag, backlog, clock, what they had to drop, version, certificate."""
-    from virtscope.cli import columns
-    from virtscope.cli import output as out
+def list_agents(  # an option each
+    server: Address = "",
+    search: Search = "",
+    sort_by: SortBy = "",
+    output: Output = Format.TABLE,
+    no_headers: NoHeaders = False,
+) -> None:
+    """Agents: state, lag, backlog, clock, what they had to drop, version, certificate.
+
+    Example: virtscope agents list -l -state:up -o wide
+    """
+    from virtscope.cli import columns, listing
     from virtscope.cli.source import Server
 
-    out.write(out.console(output), Server(server).get("agents")["agents"], columns.AGENTS, output)
+    asked = listing.Asked(output, search, sort_by, no_headers)
+    listing.write(Server(server).get("agents")["agents"], columns.AGENTS, asked)
 
 
 @agents.command("revoke")
 def revoke(agent: Agent, server: Address = "") -> None:
-    """Let an agent in no more, from its next request on."""
+    """Let an agent in no more, from its next request on.
+
+    Example: virtscope agents revoke host-1
+    """
     from virtscope.cli.source import Server
 
     Server(server).send("DELETE", f"agents/{quote(agent, safe='')}")
@@ -76,7 +103,10 @@ def revoke(agent: Agent, server: Address = "") -> None:
 
 @agents.command("rename")
 def rename(agent: Agent, name: Annotated[str, typer.Argument(help="The new name.")], server: Address = "") -> None:
-    """Call an agent something else."""
+    """Call an agent something else.
+
+    Example: virtscope agents rename host-1 rack2-host-1
+    """
     from virtscope.cli.source import Server
 
     Server(server).send("PATCH", f"agents/{quote(agent, safe='')}", {"name": name})
@@ -97,7 +127,10 @@ def enrol(
         typer.Option(metavar="DIR", help="Where the agent keeps who it is. [default: /var/lib/virtscope-agent]"),
     ] = None,
 ) -> None:
-    """Enrol this host with a server, with a token of 'virtscope token create'."""
+    """Enrol this host with a server, with a token of 'virtscope token create'.
+
+    Example: virtscope enrol https://virtscope.example.org:8421 - < token
+    """
     from virtscope.agent.enrolment.enrol import enrol as become
     from virtscope.agent.enrolment.identity import FOLDER
     from virtscope.cli.text import plain

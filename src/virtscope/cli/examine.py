@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -14,8 +15,9 @@ from rich.text import Text
 
 from virtscope.agent import uri
 from virtscope.catalogue import Group
-from virtscope.cli import examine_agents
+from virtscope.cli import columns, examine_agents, output
 from virtscope.cli.finding import Finding
+from virtscope.cli.formats import Format
 from virtscope.cli.source import Server
 from virtscope.cli.text import plain, size
 from virtscope.errors import NotAllowed, NotFound, NotSignedIn, VirtscopeError
@@ -25,9 +27,20 @@ LEAST_SPACE = 1024**3
 CONNECT_SECONDS = 15.0
 
 
-def run(console: Console, uris: list[str], server: str, data: Path, state: Path | None = None) -> int:
+def run(
+    console: Console,
+    uris: list[str],
+    server: str,
+    data: Path,
+    state: Path | None = None,
+    form: Format = Format.TABLE,
+) -> int:
     """Look at everything; the exit status is 1 where something needed does not work."""
     bad = False
+    if form not in (Format.TABLE, Format.WIDE):
+        found = [asdict(finding) for finding in examine(uris, server, data, state)]
+        output.write(console, found, columns.FINDINGS_OF_DOCTOR, form)
+        return int(any(finding["good"] is False for finding in found))
     for finding in examine(uris, server, data, state):
         mark, style = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("!", "yellow")}[finding.good]
         console.print(Text.assemble((f"{mark} ", style), (f"{finding.subject}: ", "bold"), plain(finding.detail)))

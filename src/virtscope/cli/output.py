@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
+import msgspec
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
@@ -46,20 +47,20 @@ STATE_STYLES = {
 }
 
 
-def write(console: Console, items: Sequence[Item], columns: Sequence[Column], form: Format) -> None:
+def write(
+    console: Console, items: Sequence[Item], columns: Sequence[Column], form: Format, *, headers: bool = True
+) -> None:
     """Write a list in a format."""
     match form:
         case Format.TABLE | Format.WIDE:
-            console.print(Listing(items, columns, wide=form is Format.WIDE))
-        case Format.JSON:
-            console.file.write(json.dumps(items, indent=2, ensure_ascii=True) + "\n")
-        case Format.YAML:
-            yaml.safe_dump(list(items), console.file, sort_keys=False, allow_unicode=False)
+            console.print(Listing(items, columns, wide=form is Format.WIDE, headers=headers))
         case Format.CSV:
-            console.file.write(_csv(items, columns))
+            console.file.write(_csv(items, columns) if headers else _csv(items, columns).partition("\n")[2])
         case Format.NAME:
             names = [columns[0].value(item) for item in items]
             console.file.write("".join(f"{text.plain(name)}\n" for name in names))
+        case _:
+            console.file.write(_for_machines(list(items), form))
 
 
 def write_lines(console: Console, items: Iterable[Item], columns: Sequence[Column], form: Format) -> None:
@@ -80,10 +81,8 @@ def write_lines(console: Console, items: Iterable[Item], columns: Sequence[Colum
 def write_one(console: Console, item: Item, shown: RenderableType, form: Format) -> None:
     """Write one object in a format; ``shown`` is how it looks to people."""
     match form:
-        case Format.JSON:
-            console.file.write(json.dumps(item, indent=2, ensure_ascii=True) + "\n")
-        case Format.YAML:
-            yaml.safe_dump(item, console.file, sort_keys=False, allow_unicode=False)
+        case Format.TABLE | Format.WIDE:
+            console.print(shown)
         case Format.NAME:
             console.file.write(f"{text.plain(item.get('name', item.get('domain_name')))}\n")
         case Format.CSV:
@@ -92,7 +91,29 @@ def write_one(console: Console, item: Item, shown: RenderableType, form: Format)
                 _csv(figures, (Column("QUANTITY", lambda f: f["quantity"]), Column("VALUE", lambda f: f["value"])))
             )
         case _:
-            console.print(shown)
+            console.file.write(_for_machines(item, form))
+
+
+def _for_machines(answer: Any, form: Format) -> str:
+    """JSON, YAML or parts of it: nothing in it but ASCII, so that no name steers a terminal."""
+    if form is Format.JSON:
+        return _ascii(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode()) + "\n"
+    if form is Format.YAML:
+        import yaml
+
+        made: str = yaml.safe_dump(answer, sort_keys=False, allow_unicode=False)
+        return made
+    from virtscope.cli import jsonpath
+
+    return jsonpath.written(form.path, answer)
+
+
+def _ascii(document: str) -> str:
+    """A document of JSON with everything outside of ASCII, which stands in its strings only, spelled out."""
+    return _OUTSIDE.sub(lambda found: json.dumps(found[0])[1:-1], document)
+
+
+_OUTSIDE = re.compile(r"[^\x00-\x7e]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +123,7 @@ class Listing:
     items: Sequence[Item]
     columns: Sequence[Column]
     wide: bool = False
+    headers: bool = True
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if not self.items:
@@ -125,7 +147,12 @@ class Listing:
         return [column for column in shown if any(column.value(item) not in (None, "") for item in self.items)]
 
     def _drawn(self, columns: Sequence[Column]) -> Table:
-        drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        drawn = Table(
+            box=box.SIMPLE_HEAD if self.headers else None,
+            show_header=self.headers,
+            pad_edge=False,
+            header_style="bold",
+        )
         for column in columns:
             drawn.add_column(column.title, justify="right" if column.is_number else "left", no_wrap=not column.is_prose)
         for item in self.items:

@@ -9,24 +9,11 @@ from typing import Annotated, Any, Literal, Optional
 from urllib.parse import quote
 
 import typer
-from rich.console import Console
 
+from virtscope.cli.arguments import Address, NoHeaders, Output, Search, SortBy
 from virtscope.cli.formats import Format
-from virtscope.cli.source import Server
 from virtscope.errors import BadInput, NotFound
 
-Address = Annotated[
-    str,
-    typer.Option(
-        "--server",
-        "-s",
-        metavar="URL",
-        envvar="VIRTSCOPE_SERVER",
-        help="The server to ask: https://…, http://… or unix:/…/server.sock. [default: this machine's]",
-        show_default=False,
-    ),
-]
-Output = Annotated[Format, typer.Option("--output", "-o", help="How to write the answer.")]
 Role = Literal["viewer", "operator", "admin"]
 Projects = Annotated[
     Optional[list[str]],  # noqa: UP045  # typer reads it at run time
@@ -39,14 +26,6 @@ users = typer.Typer(help="Users of a server: who may sign in, and what they may.
 api_tokens = typer.Typer(help="API tokens: what programs show a server instead of a password.", no_args_is_help=True)
 
 
-def add_to(app: typer.Typer) -> None:
-    """Make these commands part of the program."""
-    app.command()(login)
-    app.command()(logout)
-    app.add_typer(users, name="users")
-    app.add_typer(api_tokens, name="api-tokens")
-
-
 def login(
     server: Address = "",
     ca: Annotated[
@@ -56,7 +35,10 @@ def login(
     user: Annotated[str, typer.Option("--user", "-u", help="Sign in as. [default: it is asked for]")] = "",
     token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read an API token from standard input.")] = False,
 ) -> None:
-    """Sign in to a server: from then on the commands show it an API token of yours."""
+    """Sign in to a server: from then on the commands show it an API token of yours.
+
+    Example: virtscope login --server https://virtscope.example.org --user alice
+    """
     from virtscope.cli import sign_in
 
     certificates = str(ca.absolute()) if ca else None
@@ -68,19 +50,32 @@ def login(
 
 
 def logout(server: Address = "") -> None:
-    """Sign out of a server: the token that 'virtscope login' made is revoked, and forgotten."""
+    """Sign out of a server: the token that 'virtscope login' made is revoked, and forgotten.
+
+    Example: virtscope logout
+    """
     from virtscope.cli import sign_in
 
     _say(sign_in.out(server))
 
 
 @users.command("list")
-def list_users(server: Address = "", output: Output = Format.TABLE) -> None:
-    """Everybody who may sign in."""
-    from virtscope.cli import columns
-    from virtscope.cli import output as out
+def list_users(  # an option each
+    server: Address = "",
+    search: Search = "",
+    sort_by: SortBy = "",
+    output: Output = Format.TABLE,
+    no_headers: NoHeaders = False,
+) -> None:
+    """Everybody who may sign in.
 
-    out.write(out.console(output), Server(server).get("users")["users"], columns.USERS, output)
+    Example: virtscope users list -l role:admin
+    """
+    from virtscope.cli import columns, listing
+    from virtscope.cli.source import Server
+
+    asked = listing.Asked(output, search, sort_by, no_headers)
+    listing.write(Server(server).get("users")["users"], columns.USERS, asked)
 
 
 @users.command("add")
@@ -91,7 +86,12 @@ def add_user(
     password_stdin: PasswordStdin = False,
     server: Address = "",
 ) -> None:
-    """Add a user."""
+    """Add a user.
+
+    Example: virtscope users add alice --role operator
+    """
+    from virtscope.cli.source import Server
+
     asked = Server(server)
     new = {"name": name, "role": role, "projects": project or None, "password": _new_password(password_stdin)}
     asked.send("POST", "users", new)
@@ -106,7 +106,12 @@ def set_user(
     all_projects: Annotated[bool, typer.Option("--all-projects", help="Limit him to no projects any more.")] = False,
     server: Address = "",
 ) -> None:
-    """Change a user's role or projects. He has to sign in again."""
+    """Change a user's role or projects. He has to sign in again.
+
+    Example: virtscope users set alice --role admin
+    """
+    from virtscope.cli.source import Server
+
     if role is None and not project and not all_projects:
         raise BadInput("nothing to change", "Give --role, --project or --all-projects.")
     wanted: dict[str, Any] = {"everything": all_projects}
@@ -118,7 +123,12 @@ def set_user(
 
 @users.command("remove")
 def remove_user(name: User, server: Address = "") -> None:
-    """Remove a user, with his sessions and API tokens."""
+    """Remove a user, with his sessions and API tokens.
+
+    Example: virtscope users remove alice
+    """
+    from virtscope.cli.source import Server
+
     Server(server).send("DELETE", f"users/{quote(name, safe='')}")
     _say(f"{name} may no longer sign in")
 
@@ -129,7 +139,12 @@ def change_password(
     password_stdin: PasswordStdin = False,
     server: Address = "",
 ) -> None:
-    """Change a password: your own, or as an admin anybody's."""
+    """Change a password: your own, or as an admin anybody's.
+
+    Example: virtscope users passwd
+    """
+    from virtscope.cli.source import Server
+
     asked = Server(server)
     if name:
         new = {"password": _new_password(password_stdin)}
@@ -141,12 +156,22 @@ def change_password(
 
 
 @api_tokens.command("list")
-def list_tokens(server: Address = "", output: Output = Format.TABLE) -> None:
-    """Your API tokens; an admin's list has everybody's."""
-    from virtscope.cli import columns
-    from virtscope.cli import output as out
+def list_tokens(  # an option each
+    server: Address = "",
+    search: Search = "",
+    sort_by: SortBy = "",
+    output: Output = Format.TABLE,
+    no_headers: NoHeaders = False,
+) -> None:
+    """Your API tokens; an admin's list has everybody's.
 
-    out.write(out.console(output), Server(server).get("tokens")["tokens"], columns.API_TOKENS, output)
+    Example: virtscope api-tokens list --sort-by expires
+    """
+    from virtscope.cli import columns, listing
+    from virtscope.cli.source import Server
+
+    asked = listing.Asked(output, search, sort_by, no_headers)
+    listing.write(Server(server).get("tokens")["tokens"], columns.API_TOKENS, asked)
 
 
 @api_tokens.command("create")
@@ -160,7 +185,12 @@ def create_token(
     ] = None,
     server: Address = "",
 ) -> None:
-    """Make an API token. It is written once, to standard output, and cannot be shown again."""
+    """Make an API token. It is written once, to standard output, and cannot be shown again.
+
+    Example: virtscope api-tokens create backup --days 90
+    """
+    from virtscope.cli.source import Server
+
     expires = None if days is None else time.time() + days * 86_400
     new = {"name": name, "role": role, "projects": project or None, "expires": expires}
     made = Server(server).send("POST", "tokens", new)
@@ -169,7 +199,12 @@ def create_token(
 
 @api_tokens.command("revoke")
 def revoke_token(token: Annotated[str, typer.Argument(help="Its id or name.")], server: Address = "") -> None:
-    """Revoke an API token."""
+    """Revoke an API token.
+
+    Example: virtscope api-tokens revoke backup
+    """
+    from virtscope.cli.source import Server
+
     asked = Server(server)
     found = [one for one in asked.get("tokens")["tokens"] if token in (str(one["id"]), one["name"])]
     if len(found) != 1:
@@ -196,4 +231,6 @@ def _secret(what: str) -> str:
 
 
 def _say(text: str) -> None:
+    from rich.console import Console
+
     Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)

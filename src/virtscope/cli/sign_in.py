@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 import time
+from dataclasses import replace
 from http.cookies import SimpleCookie
 
 from virtscope.cli import credentials
@@ -60,6 +61,11 @@ def with_token(server: str, token: str, ca: str | None) -> str:
         raise NotSignedIn(f"{address} does not take this token", "It may have expired, or be another server's.")
     credentials.keep(address, Credential(token, None, ca))
     return f"{told['user']} ({told['role']}) is signed in to {address}"
+
+
+def trust(server: str, ca: str) -> None:
+    """From now on verify a server with these certificates."""
+    credentials.keep(server, replace(credentials.of(server), ca=ca))
 
 
 def out(server: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 from urllib.parse import quote, urlencode
 
+import msgspec
 import urllib3
 
 from virtscope.cli import credentials
@@ -219,7 +220,7 @@ class Server:
     ) -> tuple[Any, Mapping[str, str]]:
         try:
             answer = self._request(method, path, body, headers, timeout)
-            told = json.loads(answer.data) if answer.data else {}
+            told = msgspec.json.decode(answer.data) if answer.data else {}
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             raise self._unreachable(error) from None
         if 200 <= answer.status < 300:

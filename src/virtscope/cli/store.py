@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
-from rich.console import Console
 
 from virtscope.cli import text
+from virtscope.cli.arguments import Address, Output
 from virtscope.cli.formats import Format
-from virtscope.cli.people import Address, Output
 from virtscope.cli.source import Server
 from virtscope.errors import StoreError
 
@@ -26,16 +25,12 @@ Offline = Annotated[
 ]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Make these commands part of the program."""
-    app.add_typer(stores, name="store")
-    app.command()(backup)
-    app.command()(restore)
-
-
 @stores.command("show")
 def show(server: Address = "", output: Output = Format.TABLE) -> None:
-    """What the store holds of each level, from when to when, and how large that is."""
+    """What the store holds of each level, from when to when, and how large that is.
+
+    Example: virtscope store show
+    """
     from virtscope.cli import columns
     from virtscope.cli import output as out
 
@@ -52,7 +47,10 @@ def check(
     server: Address = "",
     output: Output = Format.TABLE,
 ) -> None:
-    """Read every file of the archive, and tell which are not what was written. Ends with status 6 if there are any."""
+    """Read every file of the archive, and tell which are not what was written. Ends with status 6 if there are any.
+
+    Example: virtscope store check --repair
+    """
     from virtscope.cli import columns
     from virtscope.cli import output as out
 
@@ -73,7 +71,10 @@ def backup(
     data: Offline = None,
     server: Address = "",
 ) -> None:
-    """Back up the whole store, with users and keys, while the server goes on. Keep it as secret as the data folder."""
+    """Back up the whole store, with users and keys, while the server goes on. Keep it as secret as the data folder.
+
+    Example: virtscope backup /backup/virtscope.tar
+    """
     from virtscope.store.backup import receive
 
     if data:
@@ -92,7 +93,10 @@ def restore(
         Path, typer.Option("--data", metavar="DIR", help="The data folder to make; it holds no store yet.")
     ],
 ) -> None:
-    """Make a data folder out of a backup. The server that is to use it must not run yet."""
+    """Make a data folder out of a backup. The server that is to use it must not run yet.
+
+    Example: virtscope restore /backup/virtscope.tar --data /var/lib/virtscope
+    """
     from virtscope.store.backup import restore as restored
 
     manifest = restored(source, data)
@@ -136,4 +140,6 @@ def _opened(data: Path) -> Iterator[Archive]:
 
 
 def _say(words: str) -> None:
+    from rich.console import Console
+
     Console(stderr=True).print(words, highlight=False, markup=False, soft_wrap=True)

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from virtscope.catalogue import Scope, Unit, quantities_of
 
 Item: TypeAlias = Mapping[str, Any]
-Value: TypeAlias = Callable[[Item], Any]
+Value: TypeAlias = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def run(
         ServerError: there was no answer to the first question.
     """
     if form in (Format.YAML, Format.NAME):
-        raise BadInput(f"rounds cannot be written as {form.value}", "Choose table, wide, csv or json (a line a round).")
+        raise BadInput(f"rounds cannot be written as {form.word}", "Choose table, wide, csv or json (a line a round).")
     feed = Feed(source, interval, lambda _snapshot: None)
     feed.look_at(look.kind)
     view.lines(Snapshot(0.0), look)  # what makes no sense is said before anything is asked
