@@ -75,7 +75,9 @@ def test_the_help_of_all_says_what_each_says(entry: commands.Entry) -> None:
 def test_every_command_has_an_example_that_makes_sense(name: str) -> None:
     assert examples(name), f"'virtscope {name}' has no example"
     for example in examples(name):
-        words = shlex.split(example.partition(" < ")[0].replace("/backup/virtscope.tar", "/etc/hosts"))  # one that exists
+        words = shlex.split(
+            example.partition(" < ")[0].replace("/backup/virtscope.tar", "/etc/hosts")
+        )  # one that exists
         called = name.removeprefix("list ") if name == "list events" else name  # by its shorter name
         assert words[1 : 1 + len(called.split())] == called.split()
         with made(name).make_context(name, words[1 + len(called.split()) :]):

@@ -16,7 +16,7 @@ def main() -> None:
     from virtscope.cli.commands import app
 
     if COMPLETE in os.environ:
-        from typer.completion import completion_init
+        from typer._completion_classes import completion_init
 
         completion_init()
     try:

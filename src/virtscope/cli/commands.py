@@ -88,7 +88,8 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry(
             "backup",
             "store:backup",
-            "Back up the whole store, with users and keys, while the server goes on. Keep it as secret as the data folder.",
+            "Back up the whole store, with users and keys, while the server goes on."
+            " Keep it as secret as the data folder.",
         ),
         Entry(
             "restore",
