@@ -1,0 +1,1 @@
+"""A template for Zabbix, written out of the catalogue."""
