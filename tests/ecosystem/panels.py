@@ -10,7 +10,8 @@ from typing import Any
 
 FOLDER = Path(__file__).parents[2] / "deploy/grafana/dashboards"
 FILES = {f"{path.parent.name}/{path.stem}": path for path in sorted(FOLDER.glob("*/*.json"))}
-_NAME = re.compile(r"(?:libvirt|virtscope)_\w+(?=[{ ])")
+_SERIES = re.compile(r'((?:libvirt|virtscope)_\w+)(?:\{(?:[^}]*(lane="\w+"))?| )')
+"""A name, and the lane that tells apart what shares it."""
 
 
 def dashboard(name: str) -> dict[str, Any]:
@@ -42,11 +43,11 @@ def answerable(exposed: str, chosen: Mapping[str, str]) -> list[tuple[str, str]]
         chosen: The variables.
     """
     host = f'host="{chosen["host"]}"'
-    names = {line.partition("{")[0] for line in exposed.splitlines() if host in line}
-    return [
-        (f"{name}: {title}", made)
+    there = {found.groups() for line in exposed.splitlines() if host in line and (found := _SERIES.match(line))}
+    every = [
+        (f"{name}: {title}", filled(expression, chosen))
         for name in FILES
         if name.startswith("virtscope/")
         for title, expression in queries(name)
-        if set(_NAME.findall(made := filled(expression, chosen))) <= names
     ]
+    return [(title, made) for title, made in every if {one.groups() for one in _SERIES.finditer(made)} <= there]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,19 @@ class Prometheus:
         when = {} if at is None else {"time": str(at)}
         found: list[Series] = self._get("query", query=expression, **when)["result"]
         return found
+
+    def answers(self, expressions: Iterable[str]) -> None:
+        """Wait until every expression has an answer."""
+        waiting = list(expressions)
+
+        def all_answered() -> bool:
+            waiting[:] = [expression for expression in waiting if not self.query(expression)]
+            return not waiting
+
+        try:
+            until(all_answered, "answers")
+        finally:
+            assert not waiting
 
     def label_values(self, asked: str, start: float, end: float) -> set[str]:
         """What Grafana makes of its ``label_values(series, label)``."""
