@@ -154,7 +154,7 @@ def template() -> Json:
                     "items": [_master(), up],
                     "discovery_rules": [_discovery(found) for found in FOUND],
                     "macros": [
-                        _macro("URL", "http://localhost:8080", "Where virtscope is, without /metrics."),
+                        _macro("URL", "http://localhost:8420", "Where virtscope is, without /metrics."),
                         {
                             **_macro("TOKEN", "", "An API token of the server's, where people have to sign in."),
                             "type": "SECRET_TEXT",
