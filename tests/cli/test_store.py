@@ -75,3 +75,31 @@ def test_where_nobody_signs_in_only_the_owner_of_the_socket_gets_the_keys(tmp_pa
     with serving(tmp_path / "open", lambda _address: AccessSettings(login=False)) as running:
         assert running.client()("GET", "/api/v1/domains").status == 200
         assert running.client()("GET", "/api/v1/backup").status == 403
+
+
+def test_sql_and_exports(served: Served, terminal: Terminal, tmp_path: Path) -> None:
+    here = ("--server", f"unix:{served.socket}")
+    found = terminal("sql", "SELECT name, host FROM domains ORDER BY name", "-o", "json", *here)
+    assert found.returncode == 0, found.stderr
+    assert {row["name"] for row in json.loads(found.stdout)} == {one.name for one in served.services.fleet.domains()}
+    cut = terminal("sql", "SELECT name FROM domains", "--limit", "1", *here)
+    assert "more than 1 rows" in cut.stderr
+    refused = terminal("sql", "DROP TABLE domains", *here)
+    assert refused.returncode == 2
+    assert "one SELECT" in refused.stderr
+    exported = terminal(
+        "export", "domain", "-q", "cpu_cores", "--since", "1d", "--file", str(tmp_path / "x.csv"), *here
+    )
+    assert exported.returncode == 0, exported.stderr
+    assert (tmp_path / "x.csv").read_text().startswith("time,domain,cpu_cores\n")
+    assert terminal("export", "domain", "-q", "nonsense", *here).returncode == 4
+
+
+def test_what_is_limited_to_projects_has_no_sql(served: Served) -> None:
+    limited = served.user("narrow", "viewer", ["p"])
+    assert limited("POST", "/api/v1/sql", {"query": "SELECT 1"}).status == 403
+    assert limited("GET", "/api/v1/export?scope=domain").status == 403
+    wide = served.user("wide")
+    assert wide("POST", "/api/v1/sql", {"query": "SELECT 1"}).json()["rows"] == [[1]]
+    assert wide("GET", "/api/v1/export?scope=host").status == 200
+    assert served.client()("POST", "/api/v1/sql", {"query": "SELECT 1"}).status == 401

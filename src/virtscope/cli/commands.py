@@ -84,6 +84,12 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("token", "enrolment:tokens", "Enrolment tokens: each lets one host in, once."),
         Entry("users", "people:users", "Users of a server: who may sign in, and what they may."),
         Entry("api-tokens", "people:api_tokens", "API tokens: what programs show a server instead of a password."),
+        Entry("sql", "open_data:sql", "Ask a server's store in SQL: read-only, over views of a range of time."),
+        Entry(
+            "export",
+            "open_data:export",
+            "Export quantities over a range of time, a row for each object and step.",
+        ),
         Entry("store", "store:stores", "The store of a server: what it holds, and whether it can be read."),
         Entry(
             "backup",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from virtscope.filter_tree import Guard, Node
 from virtscope.sample import Nova, Resources
@@ -571,6 +572,18 @@ class StoreLevel:
     bytes: int
     oldest: float | None
     newest: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SqlAnswer:
+    """What a query found."""
+
+    columns: Sequence[str]
+    types: Sequence[str]
+    """DuckDB's, one for each column."""
+    rows: Sequence[Sequence[Any]]
+    is_cut: bool
+    """Whether there are more rows than were asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ from virtscope.store.damage import is_damage, quarantined
 from virtscope.store.database import Database
 from virtscope.store.duckdb_store import DuckdbStore
 from virtscope.store.records import Records
+from virtscope.store.sql import Sql
 from virtscope.store.upkeep import Upkeep
 from virtscope.wire import PATH
 
@@ -150,6 +151,7 @@ class _Server:
             keep_days=settings.retention.raw_days,
             board=self._board,
             ailment=lambda: self._upkeep.ailment,
+            sql=Sql(database, store, records),
             keeper=archive,
             held=archive.held,
             damage=lambda: quarantined(settings.data),

@@ -73,6 +73,7 @@ def scoped(services: Services, who: Who) -> Services:
         live=_Stream(services.live, services.fleet, who),
         board=_NoBoard(),
         own=dict,
+        sql=None,
         keeper=None,
         held=tuple,
         damage=lambda: None,

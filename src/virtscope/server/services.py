@@ -16,6 +16,7 @@ from virtscope.server.present import Present
 from virtscope.store import Reader, Version
 from virtscope.store.checking import Checked, Flaw
 from virtscope.store.levels import Held
+from virtscope.store.sql import Sql
 
 
 class Chronicle(Protocol):
@@ -88,6 +89,8 @@ class Services:
     board: Newest
     ailment: Callable[[], str | None] = lambda: None
     """Why hours cannot be archived or forgotten, though all is stored; None where all is well."""
+    sql: Sql | None = None
+    """SQL over the store; None for whoever does not see all of it."""
     keeper: Keeper | None = None
     """The store as a whole; None for whoever does not see all of it."""
     held: Callable[[], Sequence[Held]] = tuple

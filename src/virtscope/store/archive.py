@@ -14,7 +14,6 @@ that is not listed any more is removed by the next run, when nobody reads it sti
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,8 +55,6 @@ class Archive:
         self._retention = retention
         self._files = Files(database)
         self._turn = threading.Lock()
-        for unfinished in database.folder.glob(f"{backup.UNFINISHED}*"):
-            shutil.rmtree(unfinished)
         self._files.adopt()
         database.on_reopened(self._files.adopt)
 

@@ -29,15 +29,13 @@ import msgspec
 
 from virtscope import __version__
 from virtscope.errors import BadInput, StoreError
-from virtscope.store.database import Database
+from virtscope.store.database import UNFINISHED, Database
 from virtscope.store.files import Files, checksum
 from virtscope.store.migrations import FORMAT
 
 MANIFEST = "backup.json"
 REGISTRY = "access.sqlite"
 KEYS = "pki"
-UNFINISHED = "backup-"
-"""What the names of folders begin with in which something is being made."""
 _CHUNK = 1 << 20
 
 

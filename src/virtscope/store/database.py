@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 MEMORY_LIMIT = "1GB"
 CHECKPOINT_THRESHOLD = "64MB"
+UNFINISHED = "unfinished-"
+"""What the names of folders begin with in which something is being made that nobody needs later."""
 FREE_SPACE_FLOOR = 64 * 1024 * 1024
 """Bytes that stay free on the data folder's disk: below, nothing is written, and what was written stays readable."""
 
@@ -78,6 +80,8 @@ class Database:
         self.is_new = not (self._path.exists() and self._path.stat().st_size)
         self.id = ""
         """Which store this is: one that had to begin anew is another one."""
+        for unfinished in folder.glob(f"{UNFINISHED}*"):
+            shutil.rmtree(unfinished, ignore_errors=True)
         self.require_space()
         self._connection = self._open()
         self._is_open = True

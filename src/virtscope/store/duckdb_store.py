@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
 from virtscope.catalogue import MAX_GAP_SECONDS, Kind, Metric, Quantity, Scope, metrics_of, quantities_of
+from virtscope.errors import TooLarge
 from virtscope.sample import Batch, Sample
 from virtscope.schema import quoted
 from virtscope.store import Latest, Range, Series, Summary, arrow, quantity_sql, sketch
@@ -182,6 +185,45 @@ class DuckdbStore:
         with Snapshot(self._database) as snapshot:
             values = self._values(snapshot, quantities, objects, over)
             return snapshot.table(f"SELECT * RENAME (step AS time) FROM ({values}) ORDER BY {keys}, time")
+
+    def write(
+        self,
+        quantities: Sequence[Quantity],
+        objects: Sequence[str],
+        over: Range,
+        path: Path,
+        form: str,
+        seconds: float,
+    ) -> None:
+        """Write the quantities of each object to a file, a row for each step that has any: ``time``, keys, quantities.
+
+        Args:
+            quantities: of one scope.
+            objects: UUIDs of hosts or domains; none means all.
+            over: the range.
+            path: a file within the data folder.
+            form: ``parquet``, ``csv`` or ``jsonl``.
+            seconds: how long that may take.
+
+        Raises:
+            TooLarge: it takes longer.
+        """
+        keys = ", ".join(object_keys(quantities[0].scope))
+        how = {"parquet": "FORMAT parquet, COMPRESSION zstd", "csv": "FORMAT csv, HEADER", "jsonl": "FORMAT json"}[form]
+        columns = ", ".join(f'"{quantity.name}"' for quantity in quantities)
+        within = f"step >= {over.start} AND step < {over.end}"
+        with Snapshot(self._database) as snapshot:
+            values = self._values(snapshot, quantities, objects, over)
+            try:
+                snapshot.run(
+                    f"COPY (SELECT make_timestamp_ms(step) AS time, {keys}, {columns} FROM ({values}) WHERE {within} "
+                    f"ORDER BY {keys}, time) TO {quoted(str(path))} ({how})",
+                    seconds,
+                )
+            except duckdb.InterruptException:
+                raise TooLarge(
+                    f"that takes more than {seconds:g} s", "Ask for a shorter range, or a longer step."
+                ) from None
 
     def _sketched(  # what a summary is asked, and where from
         self,

@@ -6,6 +6,7 @@ archived while somebody reads is seen once, never twice and never not at all.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -48,9 +49,20 @@ class Snapshot:
         table: pa.Table = found.to_arrow_table()
         return table
 
-    def run(self, statement: str) -> None:
-        """Execute a statement that has no rows."""
-        self._cursor.execute(statement)
+    def run(self, statement: str, seconds: float | None = None) -> None:
+        """Execute a statement that has no rows.
+
+        Raises:
+            duckdb.InterruptException: it takes longer than so many seconds.
+        """
+        timer = threading.Timer(seconds or 0, self._cursor.interrupt)
+        timer.daemon = True
+        if seconds is not None:
+            timer.start()
+        try:
+            self._cursor.execute(statement)
+        finally:
+            timer.cancel()
 
     def archived_through(self) -> int:
         """The end of the newest archived hour, Unix ms; 0 where there is none. Later rows are hot."""

@@ -31,6 +31,7 @@ from virtscope.server.ingest import Ingest
 from virtscope.server.live import Live
 from virtscope.server.present import Present
 from virtscope.server.services import Services
+from virtscope.store.sql import Sql
 
 ADMIN, PASSWORD = "ana", "correct horse battery"
 
@@ -170,6 +171,7 @@ def serving(
             fleet=fleet,
             present=present,
             ingest=ingest,
+            sql=Sql(store.database, store.store, store.records),
             keeper=store.archive,
             held=store.archive.held,
             live=Live(),

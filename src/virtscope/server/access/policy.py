@@ -28,6 +28,7 @@ RULES = (
     Rule("/api/v1/tokens", Role.VIEWER),
     Rule("/api/v1/users", Role.ADMIN),
     Rule("/api/v1/backup", Role.ADMIN),
+    Rule("/api/v1/sql", Role.VIEWER),  # it reads only
     Rule("/api", Role.VIEWER, SAFE_METHODS),
     Rule("/metrics", Role.VIEWER, SAFE_METHODS),
     Rule("/readyz", Role.VIEWER, SAFE_METHODS),

@@ -1,0 +1,183 @@
+"""SQL over the store: right answers, and nothing else to be had."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.synthetic import Opened, batch, opened, row, sample
+from virtscope.catalogue import QUANTITY, Scope
+from virtscope.errors import BadInput, TooLarge, VirtscopeError
+from virtscope.sample import DomainFacts, Event, HostFacts, Nova
+from virtscope.store import Range
+from virtscope.store.sql import Sql
+from virtscope.store.sql_process import answer
+
+HOUR = 3_600_000
+START = 1_800_000_000_000 // HOUR * HOUR
+OVER = Range(START, START + 2 * HOUR, 300_000)
+DOCUMENTED = re.findall(r"```sql\n(.*?)```", (Path(__file__).parents[2] / "docs/sql.md").read_text(), re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+    """Two domains of 0.5 and 2 cores; the first hour is archived."""
+    with opened(tmp_path_factory.mktemp("sql")) as found:
+        ticks = [
+            sample(
+                "h",
+                START + n * 10_000,
+                {
+                    Scope.DOMAIN: [
+                        row(Scope.DOMAIN, (name,), cpu_time=int(cores * n * 1e10), vcpus=2, memory_current=1024)
+                        for name, cores in (("d", 0.5), ("e", 2))
+                    ],
+                    Scope.DISK: [row(Scope.DISK, ("d", "vda"), write_time=n * 10**9, write_requests=n)],
+                },
+            )
+            for n in range(720)
+        ]
+        known = {
+            "hosts": (HostFacts("h", "kvm1", "qemu:///system", cpus=8),),
+            "domains": (DomainFacts("d", "web", "h", nova=Nova(project="shop")), DomainFacts("e", "db'; --", "h")),
+            "events": (Event(START + 60_000, "h", "d", "started", "booted"),),
+        }
+        found.store.append([replace(batch(1, *ticks), **known)])  # type: ignore[arg-type]
+        found.archive.run(START + 3 * HOUR + HOUR // 2)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def sql(made: Opened) -> Sql:
+    return Sql(made.database, made.store, made.records)
+
+
+def test_rates_are_those_of_the_store(made: Opened, sql: Sql) -> None:
+    found = sql.query("SELECT domain, time, cpu_cores FROM domain_rates ORDER BY ALL", OVER)
+    assert found.columns == ["domain", "time", "cpu_cores"]
+    assert found.types == ["VARCHAR", "TIMESTAMP", "DOUBLE"]
+    series = made.store.series([QUANTITY[Scope.DOMAIN, "cpu_cores"]], [], OVER)
+    assert [value for _, _, value in found.rows] == [value for one in series for value in one.values]
+    assert len(found.rows) == 48
+    assert not found.is_cut
+
+
+def test_all_columns_are_there_where_all_are_asked_for(sql: Sql) -> None:
+    found = sql.query("SELECT * FROM disk_rates LIMIT 1", OVER)
+    assert {"domain", "target", "time", "write_latency", "read", "capacity"} <= set(found.columns)
+    assert sql.query("SELECT count(*) FROM disk_rates", OVER).rows == [[24]]
+
+
+def test_views_of_what_is_known(sql: Sql) -> None:
+    joined = "SELECT name, round(avg(cpu_cores), 6) FROM domain_rates JOIN domains USING (domain) GROUP BY 1 ORDER BY 2"
+    assert sql.query(joined, OVER).rows == [["web", 0.5], ["db'; --", 2.0]]
+    assert sql.query("SELECT name, cpus FROM hosts", OVER).rows == [["kvm1", 8]]
+    assert sql.query("SELECT project FROM domains WHERE name = 'web'", OVER).rows == [["shop"]]
+    assert sql.query("SELECT kind, domain FROM events", OVER).rows == [["started", "d"]]
+
+
+@pytest.mark.parametrize("query", DOCUMENTED, ids=range(len(DOCUMENTED)))
+def test_what_is_documented_runs(sql: Sql, query: str) -> None:
+    assert sql.query(query, OVER).rows
+
+
+def test_rows_are_limited_and_that_is_told(sql: Sql) -> None:
+    found = sql.query("SELECT time FROM domain_rates", OVER, limit=5)
+    assert len(found.rows) == 5
+    assert found.is_cut
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "INSERT INTO domains VALUES (1)",
+        "CREATE TABLE x AS SELECT 1",
+        "COPY (SELECT 1) TO '/tmp/virtscope-sql-outside.csv'",
+        "SELECT 1; SELECT 2",
+        "SET memory_limit = '10GB'",
+        "PRAGMA database_list",
+        "ATTACH '/tmp/virtscope-sql-outside.duckdb' AS x",
+        "INSTALL httpfs",
+        "EXPLAIN ANALYZE SELECT 1",
+        "",
+        "SELECT nonsense FROM",
+        "SELECT * FROM read_text('/etc/passwd')",
+        "SELECT * FROM '/etc/passwd'",
+        "SELECT * FROM read_csv('http://127.0.0.1:1/x.csv')",
+        "SELECT * FROM glob('/etc/*')",
+        "SELECT * FROM archive",
+    ],
+)
+def test_nothing_but_reading_the_views(sql: Sql, query: str) -> None:
+    with pytest.raises(BadInput):
+        sql.query(query, OVER)
+    assert not Path("/tmp/virtscope-sql-outside.csv").exists()
+
+
+def test_the_data_folder_cannot_be_read(made: Opened, sql: Sql) -> None:
+    secret = made.database.folder / "access.sqlite"
+    secret.write_text("secret")
+    for path in (secret, made.database.folder / "hot.duckdb", *made.database.folder.glob("archive/domain/*/*")):
+        with pytest.raises(BadInput):
+            sql.query(f"SELECT * FROM read_blob('{path}')", OVER)
+
+
+def test_the_environment_cannot_be_read(sql: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIRTSCOPE_SECRET", "hidden")
+    try:
+        found = sql.query("SELECT getenv('VIRTSCOPE_SECRET')", OVER).rows
+    except BadInput:
+        return
+    assert "hidden" not in str(found)
+
+
+def test_a_query_that_takes_too_long_is_ended(sql: Sql) -> None:
+    with pytest.raises(TooLarge, match=r"takes more than 1 s"):
+        sql.query("SELECT sum(a.i * b.i) FROM range(1000000) AS a(i), range(1000000) AS b(i)", OVER, seconds=1)
+    assert sql.query("SELECT 1", OVER).rows == [[1]]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT list(i::VARCHAR || repeat('x', 1000)) FROM range(10000000) AS r(i)",
+        "SELECT length(repeat(repeat('x', 1000000), 4000))",
+    ],
+)
+def test_a_query_that_takes_too_much_memory_costs_only_itself(sql: Sql, query: str) -> None:
+    with pytest.raises(VirtscopeError):
+        sql.query(query, OVER)
+    assert sql.query("SELECT 1", OVER).rows == [[1]]
+
+
+def test_numbers_that_json_has_not_are_texts() -> None:
+    asked = {"query": "SELECT 'nan'::DOUBLE, 'inf'::DOUBLE, 1.5", "files": {}, "folder": "/x", "limit": 9, "seconds": 5}
+    assert json.loads(json.dumps(answer(asked), default=str))["rows"] == [[None, "inf", "1.5"]]
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
+def test_exports_hold_what_series_tell(made: Opened, sql: Sql, form: str) -> None:
+    wanted = [QUANTITY[Scope.DOMAIN, name] for name in ("cpu_cores", "net_receive")]
+    with sql.exported(wanted, ["e"], OVER, form) as path:
+        if form == "parquet":
+            read = duckdb.connect().execute(f"SELECT domain, cpu_cores FROM '{path}' ORDER BY time").fetchall()
+        elif form == "csv":
+            rows = list(csv.DictReader(path.read_text().splitlines()))
+            assert list(rows[0]) == ["time", "domain", "cpu_cores", "net_receive"]
+            assert rows[0]["net_receive"] == ""
+            read = [(one["domain"], float(one["cpu_cores"])) for one in rows]
+        else:
+            rows = [json.loads(line) for line in path.read_text().splitlines()]
+            assert rows[0]["net_receive"] is None
+            read = [(one["domain"], one["cpu_cores"]) for one in rows]
+    (series,) = made.store.series(wanted[:1], ["e"], OVER)
+    assert [value for _, value in read] == pytest.approx(list(series.values))
+    assert {domain for domain, _ in read} == {"e"}
+    assert not list(made.database.folder.glob("unfinished-*"))
