@@ -22,6 +22,8 @@ class Product:
     """Whose ``/usr/bin/virtscope`` it is where both are installed: the higher."""
     groups: tuple[str, ...] = ()
     """Groups that its user joins where they exist."""
+    examples: tuple[str, ...] = ()
+    """What goes into its folder of examples: patterns of files below ``deploy``."""
     more: dict[str, str] | None = None
     """Further fields of the control file."""
 
@@ -30,6 +32,12 @@ class Product:
         """The package's name, also of its unit and its folder."""
         return f"virtscope-{self.program}"
 
+
+_PROMETHEUS = (
+    *("grafana/dashboards/*/*.json", "grafana/provisioning/*/*.yaml", "prometheus/*.yaml", "prometheus/hosts/*.yaml"),
+    *("zabbix/*.yaml", "opentelemetry/*.yaml"),
+)
+"""Everything around ``/metrics``."""
 
 AGENT = Product(
     program="agent",
@@ -43,6 +51,7 @@ AGENT = Product(
     ),
     priority=10,
     groups=("libvirt",),
+    examples=("polkit/*.rules", *_PROMETHEUS),
     more={"Recommends": "libvirt-daemon-system", "Suggests": "virtscope-server, prometheus"},
 )
 SERVER = Product(
@@ -56,6 +65,7 @@ SERVER = Product(
         "domain, disk and interface of a fleet, live, stored and explained."
     ),
     priority=20,
+    examples=_PROMETHEUS,
     more={"Suggests": "virtscope-agent"},
 )
 PRODUCTS = (AGENT, SERVER)

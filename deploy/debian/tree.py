@@ -54,8 +54,9 @@ def fill(product: Product, wheel: Path, tree: Path, python: str) -> None:
     _put(deploy / "debian/copyright", documents / "copyright")
     _put_packed(ROOT / "CHANGELOG.md", documents / "changelog.gz")
     _put_packed(deploy / f"debian/{product.name}.1", tree / f"usr/share/man/man1/{product.name}.1.gz")
-    if product.groups:
-        _put(deploy / "polkit/50-virtscope-agent.rules", documents / "examples/50-virtscope-agent.rules")
+    for pattern in product.examples:
+        for path in deploy.glob(pattern):
+            _put(path, documents / "examples" / path.relative_to(deploy))
 
 
 def _environment(product: Product, wheel: Path, home: Path, python: str) -> None:

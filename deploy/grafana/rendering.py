@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deploy.grafana.dashboards import Dashboard, Variable, uid
 from deploy.grafana.panels import DATASOURCE, Json, laid_out
-from virtscope.exposition.promql import Exporter
+from virtscope.exposition.promql import VIRTSCOPE, Exporter
 
 SCHEMA = 39
 
@@ -24,7 +24,7 @@ def rendered(dashboard: Dashboard, exporter: Exporter) -> Json:
         "refresh": "30s",
         "time": {"from": "now-3h", "to": "now"},
         "timezone": "",
-        "annotations": {"list": []},
+        "annotations": {"list": [_firing()] if exporter is VIRTSCOPE else []},
         "links": [
             {
                 "type": "dashboards",
@@ -42,6 +42,21 @@ def rendered(dashboard: Dashboard, exporter: Exporter) -> Json:
 
 def _tag(exporter: Exporter) -> str:
     return f"libvirt-{exporter.name}"
+
+
+def _firing() -> Json:
+    """Our alerts, marked while they fire."""
+    return {
+        "name": "Alerts",
+        "datasource": dict(DATASOURCE),
+        "enable": True,
+        "iconColor": "red",
+        "expr": 'ALERTS{alertname=~"Virtscope.+",alertstate="firing",host=~"$host"}',
+        "step": "60s",
+        "titleFormat": "{{alertname}}",
+        "textFormat": "{{host}} {{domain}}",
+        "tagKeys": "severity",
+    }
 
 
 def _variable(variable: Variable) -> Json:

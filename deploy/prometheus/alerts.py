@@ -130,6 +130,7 @@ def _domains() -> Iterator[Alert]:
 
 
 def _storage() -> Iterator[Alert]:
+    """What is new, and still being filled, has no forecast: it must have been there for 5 hours."""
     pool, free, size = (
         ", ".join(VIRTSCOPE.labels(Scope.POOL)),
         *(series(Scope.POOL, name) for name in ("available", "capacity")),
@@ -137,7 +138,8 @@ def _storage() -> Iterator[Alert]:
     name = "{{ $labels.storage_pool }}"
     yield Alert(
         "VirtscopePoolFull",
-        f"max by ({pool}) (predict_linear({free}[6h], {FORECAST_DAYS * _DAY}) < 0 and {free} / ({size} > 0) < 0.4)",
+        f"max by ({pool}) (predict_linear({free}[6h], {FORECAST_DAYS * _DAY}) < 0"
+        f" and {free} / ({size} > 0) < 0.4 and {free} offset 5h)",
         *("1h", WARNING, "pool", f"Pool {name} of {_HOST} will be full within {FORECAST_DAYS} days"),
         "As it has grown for 6 hours. Domains whose disks cannot grow are paused.",
     )
@@ -151,7 +153,8 @@ def _storage() -> Iterator[Alert]:
     yield Alert(
         "VirtscopeFilesystemFull",
         f"max by ({', '.join(VIRTSCOPE.labels(Scope.FILESYSTEM))}) "
-        f"(predict_linear({used}[6h], {FORECAST_DAYS * _DAY}) > {whole} and {used} / ({whole} > 0) > 0.6)",
+        f"(predict_linear({used}[6h], {FORECAST_DAYS * _DAY}) > {whole}"
+        f" and {used} / ({whole} > 0) > 0.6 and {used} offset 5h)",
         *("1h", WARNING, "domain", f"{{{{ $labels.mountpoint }}}} of {_DOMAIN} will be full in {FORECAST_DAYS} days"),
         "By the guest's own word, and as it has grown for 6 hours.",
     )

@@ -104,6 +104,16 @@ def test_it_is_what_grafana_reads(name: str) -> None:
         assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
 
 
+def test_alerts_that_fire_are_marked(scraping: Prometheus) -> None:
+    for name in FILES:
+        marks = dashboard(name)["annotations"]["list"]
+        assert len(marks) == name.startswith("virtscope/")
+        for mark in marks:
+            # Nothing fires here; but it is a query, of labels that alerts have.
+            assert scraping.query(filled(mark["expr"], {"host": "kvm1"}), END) == []
+            assert set(re.findall(r"(\w+)=", mark["expr"])) == {"alertname", "alertstate", "host"}
+
+
 def test_links_lead_to_dashboards_with_their_variables() -> None:
     by_uid = {(made := dashboard(name))["uid"]: made for name in FILES}
     links = [

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.debian.product import PRODUCTS
 from deploy.prometheus.__main__ import FOLDER, files
 from tests.ecosystem.prometheus import Prometheus
 from tests.ecosystem.recorded_fleet import END
@@ -134,3 +135,12 @@ def test_grafana_is_told_where_dashboards_are() -> None:
     assert [source["type"] for source in sources["datasources"]] == ["prometheus"]
     for provider in yaml.safe_load((provisioning / "dashboards/virtscope.yaml").read_text())["providers"]:
         assert (ROOT / "grafana/dashboards" / Path(provider["options"]["path"]).name).is_dir()
+
+
+def test_packages_have_all_of_it() -> None:
+    packed = {path for product in PRODUCTS for pattern in product.examples for path in ROOT.glob(pattern)}
+    for product in PRODUCTS:
+        assert all(list(ROOT.glob(pattern)) for pattern in product.examples), product.name
+    for folder in ("grafana", "prometheus", "zabbix", "opentelemetry"):
+        made = {path for path in (ROOT / folder).rglob("*") if path.suffix in (".yaml", ".json")}
+        assert made - packed == set(TESTS) & made
