@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -19,6 +20,8 @@ from virtscope.catalogue import Scope
 from virtscope.errors import Cancelled
 from virtscope.sample import Batch, DomainFacts, NicFacts, Nova, Resources, now_ms
 from virtscope.server.analysing import Asked, labels, run
+from virtscope.server.schedule import Schedule
+from virtscope.store.findings import Findings
 
 BUSY, IDLE, FRESH = (f"b0000000-0000-4000-8000-00000000000{number}" for number in range(3))
 MINUTES = 60
@@ -44,8 +47,8 @@ def history(now: int) -> Batch:
             ],
             Scope.NIC: [row(Scope.NIC, (IDLE, "m", "vnet9"), receive_bytes=seconds * 5, transmit_bytes=0)],
         }
-        if n > MINUTES * 6 - 6:
-            rows[Scope.DOMAIN].append(row(Scope.DOMAIN, (FRESH,), state=1, cpu_time=time, vcpus=1))
+        known = {"state": 1, "cpu_time": time} if n > MINUTES * 6 - 6 else {"state": 5}
+        rows[Scope.DOMAIN].append(row(Scope.DOMAIN, (FRESH,), **known))
         samples.append(sample("h1", begin + seconds * 1000, rows))
     nova = Nova(project=f"{MY_PROJECT}-name", project_id=MY_PROJECT)
     domains = (
@@ -199,3 +202,100 @@ def test_the_command_line_names_what_is_wrong(served: Served) -> None:
     assert "cpu = '2' is more than 1" in wrong.stderr
     unknown = command(served, "analyze", "nothing")
     assert (unknown.returncode, "no analysis 'nothing'" in unknown.stderr) == (4, True)
+
+
+@pytest.fixture
+def scheduled(served: Served) -> Iterator[Schedule]:
+    """What the schedule has found now."""
+    given = {name: {"window": "50m"} for name in ("contention", "idle")}
+    made = Schedule(served.services, cast("Findings", served.services.findings), 0, given)
+    for name in ("contention", "idle", "filter-audit"):
+        made.run_one(name)
+    yield made
+    made.stop()
+
+
+def kept(client: Client, query: str = "") -> dict[tuple[str, str], Any]:
+    found = client("GET", f"/api/v1/findings?{query}").json()["findings"]
+    return {(one["finding"]["subject"]["name"], one["finding"]["verdict"]): one for one in found}
+
+
+@pytest.mark.usefixtures("scheduled")
+def test_scheduled_findings_are_kept_and_filtered(admin: Client) -> None:
+    everything = kept(admin)
+    assert {("busy", "contended"), ("lazy", "idle"), ("lazy", "cannot be filtered")} <= set(everything)
+    assert next(iter(everything.values()))["finding"]["severity"] == "critical"
+    assert set(kept(admin, "analysis=idle")) == {("lazy", "idle")}
+    assert ("lazy", "idle") not in kept(admin, "severity=warning")
+    assert {name for name, _ in kept(admin, "domain=lazy")} == {"lazy"}
+    assert not kept(admin, "host=canary-kvm2&analysis=contention")
+    assert kept(admin, "state=gone") == {}
+    runs = admin("GET", "/api/v1/findings").json()["runs"]
+    assert {run["analysis"]: run["problem"] for run in runs} == dict.fromkeys(("contention", "idle", "filter-audit"))
+
+
+@pytest.mark.usefixtures("scheduled")
+def test_operators_dismiss_and_viewers_do_not(served: Served, admin: Client) -> None:
+    found = kept(admin)["lazy", "idle"]
+    path = f"/api/v1/findings/{found['id']}/dismissal"
+    viewer, operator = served.user("vic"), served.user("otto", role="operator")
+    assert viewer("POST", path, {"reason": "no"}).status == 403
+    assert operator("POST", path, {"reason": " "}).status == 422
+    assert operator("POST", path, {"reason": "past", "until": 5}).status == 422
+    assert operator("POST", path, {"reason": "a standby", "until": 4e9}).status == 204
+    assert ("lazy", "idle") not in kept(admin)
+    told = kept(admin, "dismissed=true")["lazy", "idle"]["dismissal"]
+    assert (told["who"], told["reason"], told["until"]) == ("otto", "a standby", 4e9)
+    assert operator("DELETE", path).status == 204
+    assert operator("DELETE", path).status == 404
+    assert operator("POST", "/api/v1/findings/nothing/dismissal", {"reason": "x"}).status == 404
+
+
+@pytest.mark.usefixtures("scheduled")
+def test_findings_of_others_are_not_there(served: Served, admin: Client) -> None:
+    mine = served.user("wera", role="operator", projects=[MY_PROJECT])
+    assert set(kept(mine)) == {("lazy", "idle")}
+    path = f"/api/v1/findings/{kept(admin)['busy', 'contended']['id']}/dismissal"
+    assert mine("POST", path, {"reason": "not mine"}).status == 404
+    assert mine("DELETE", path).status == 404
+
+
+def test_each_analysis_is_due_once_a_turn(served: Served) -> None:
+    now = [now_ms()]
+    findings = cast("Findings", served.services.findings)
+    made = Schedule(served.services, findings, 0, {"idle": {"window": "50m"}}, lambda: now[0])
+    made._every = 3600.0  # without its thread
+    made.run_one("idle")
+    assert "idle" not in made.due()
+    now[0] += 3_600_000
+    assert "idle" in made.due()
+    made.run_one("nothing")
+    assert findings.runs()["nothing"].problem == "no analysis 'nothing'"
+
+
+@pytest.mark.usefixtures("scheduled")
+def test_the_command_line_lists_dismisses_and_restores(served: Served, admin: Client) -> None:
+    name = kept(admin)["lazy", "idle"]["id"]
+    assert name in command(served, "findings", "list", "--analysis", "idle").stdout
+    assert command(served, "findings", "dismiss", name, "--reason", "standby", "--until", "30d").returncode == 0
+    gone = command(served, "findings", "list", "--dismissed", "-o", "json")
+    [told] = [one for one in json.loads(gone.stdout) if one["id"] == name]
+    assert told["dismissal"]["reason"] == "standby"
+    assert command(served, "findings", "restore", name).returncode == 0
+    csv = command(served, "findings", "list", "-o", "csv").stdout.splitlines()
+    assert csv[0].startswith("id,state,about,verdict,severity,host,reason,since")
+    assert any(line.startswith(name) for line in csv)
+
+
+def test_the_report_is_one_page_in_which_nothing_runs(served: Served, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    made = command(served, "report", str(file), "--analysis", "contention", "--analysis", "filter-audit")
+    assert made.returncode == 0, made.stderr
+    page = file.read_text()
+    assert "Contention" in page
+    assert "Network-filter audit" in page
+    assert "default-src 'none'" in page
+    assert "<script" not in page
+    assert "http" not in page.replace("http-equiv", "")
+    assert command(served, "report", str(file), "--analysis", "nothing").returncode == 4
+    assert command(served, "report", str(tmp_path / "no" / "where.html"), "-a", "disk").returncode == 2

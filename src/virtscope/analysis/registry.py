@@ -91,6 +91,11 @@ def every() -> list[Analysis]:
     return [find(name) for name in NAMES]
 
 
+def is_of_subject_only(name: str) -> bool:
+    """Whether the findings of an analysis tell of nothing but their subject; not so where there is none of the name."""
+    return name in NAMES and find(name).own_subject_only
+
+
 def run(analysis: Analysis, tables: Tables, settings: Settings) -> list[Finding]:
     """The findings on these tables. Where there is nothing to look at, that is what the one finding says."""
     from dataclasses import replace

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+import time
+from pathlib import Path
+from typing import Annotated, Literal, Optional
 from urllib.parse import quote
 
 import typer
@@ -10,13 +12,20 @@ import typer
 from virtscope.cli.arguments import Address, Output
 from virtscope.cli.formats import Format
 from virtscope.cli.source import Item, Server
+from virtscope.errors import BadInput, NotFound
 
 PATIENCE_SECONDS = 900.0
 """How long an answer of an analysis is waited for."""
+State = Literal["open", "new", "still", "gone"]
+Severity = Literal["ok", "info", "warning", "critical"]
 Settings = Annotated[
     Optional[list[str]],  # noqa: UP045  # typer reads it at run time
     typer.Option("--set", metavar="KEY=VALUE", help="One of its settings; repeatable. 'virtscope analyze' lists them."),
 ]
+
+
+findings = typer.Typer(help="What scheduled analyses have found: new, still there, gone.", no_args_is_help=True)
+Finding = Annotated[str, typer.Argument(help="Its id, as 'virtscope findings list' tells it.")]
 
 
 def analyze(  # an option each
@@ -49,6 +58,104 @@ def analyze(  # an option each
         out.write(console, found["findings"], analysis_view.FINDINGS, output)
     else:
         out.write_one(console, found, "", output)
+
+
+@findings.command("list")
+def list_findings(  # an option each
+    analysis: Annotated[str, typer.Option(help="Only of this analysis.")] = "",
+    state: Annotated[State, typer.Option(help="Which: 'open' is new and still there.")] = "open",
+    severity: Annotated[Severity, typer.Option(help="At least so severe.")] = "ok",
+    host: Annotated[str, typer.Option(help="Only of this host and its domains.")] = "",
+    domain: Annotated[str, typer.Option(help="Only of this domain.")] = "",
+    dismissed: Annotated[bool, typer.Option("--dismissed", help="Those that are dismissed.")] = False,
+    server: Address = "",
+    output: Output = Format.TABLE,
+) -> None:
+    """What scheduled analyses have found, the most severe first.
+
+    Example: virtscope findings list --state new --severity warning
+    """
+    from virtscope.cli import analysis_view
+    from virtscope.cli import output as out
+
+    query = [("analysis", analysis), ("state", state), ("severity", severity), ("host", host), ("domain", domain)]
+    query += [("dismissed", "true" if dismissed else ""), ("limit", "10000")]
+    found = Server(server).get("findings", [(key, value) for key, value in query if value])
+    out.write(out.console(output), found["findings"], analysis_view.KEPT, output)
+    if not found["runs"]:
+        _say("no analysis has been run by itself yet; 'virtscope analyze NAME' runs one now")
+
+
+@findings.command("dismiss")
+def dismiss(
+    finding: Finding,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why nobody needs to hear of it.")],
+    until: Annotated[
+        str, typer.Option(metavar="TIME", help="Up to when: 30d (from now), or a date. [default: for ever]")
+    ] = "",
+    server: Address = "",
+) -> None:
+    """Not hear of a finding any more, until a time.
+
+    Example: virtscope findings dismiss 3f2a91c07be4d815 --reason "a standby" --until 90d
+    """
+    from virtscope.cli import times
+
+    ends = times.ahead(until) if until else None
+    Server(server).send("POST", f"findings/{quote(finding, safe='')}/dismissal", {"reason": reason, "until": ends})
+    _say(f"{finding} is dismissed" + (f" until {times.shown(ends)}" if ends else ""))
+
+
+@findings.command("restore")
+def restore(finding: Finding, server: Address = "") -> None:
+    """Hear of a finding again that was dismissed.
+
+    Example: virtscope findings restore 3f2a91c07be4d815
+    """
+    Server(server).send("DELETE", f"findings/{quote(finding, safe='')}/dismissal")
+    _say(f"{finding} is not dismissed any more")
+
+
+def report(
+    file: Annotated[Path, typer.Argument(help="Where the page is written.")],
+    analysis: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--analysis", "-a", metavar="NAME", help="Only this analysis; repeatable."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Only this host and its domains.")] = "",
+    project: Annotated[str, typer.Option(help="Only domains of this project, by name or id.")] = "",
+    server: Address = "",
+) -> None:
+    """Write what every analysis finds now as one HTML page with charts, fit to print.
+
+    Example: virtscope report fleet.html
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    from virtscope.cli import report as made
+
+    asked = Server(server, patience=PATIENCE_SECONDS)
+    listed = asked.get("analyses")["analyses"]
+    unknown = sorted(set(analysis or ()) - {one["name"] for one in listed})
+    if unknown:
+        raise NotFound(f"no analysis {unknown[0]!r}", "'virtscope analyze' names them all.")
+    wanted = [one for one in listed if not analysis or one["name"] in analysis]
+    query = [(key, value) for key, value in (("host", host), ("project", project)) if value]
+    asking = made.Asking(asked.get, query)
+    progress = track(wanted, "analysing", console=Console(stderr=True), transient=True)
+    page = made.page(asked.address, time.time(), [asking.section(one) for one in progress])
+    try:
+        file.write_text(page, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise BadInput(f"cannot write {file}: {error.strerror}", "Name another file.") from None
+    _say(f"{file} is written")
+
+
+def _say(text: str) -> None:
+    from rich.console import Console
+
+    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _waited_for(server: Server, path: str, query: list[tuple[str, str]]) -> Item:

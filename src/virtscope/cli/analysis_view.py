@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -71,6 +72,28 @@ FINDINGS = (
     Column("FIGURES", figures, wide=True),
     Column("NOTES", lambda item: "; ".join(item["evidence"]["notes"]), wide=True),
     Column("ACTION", lambda item: item["action"], wide=True),
+)
+
+
+def _of(column: Column) -> Column:
+    """A column of a finding as one of a finding with its history."""
+    return replace(column, value=lambda item: column.value(item["finding"]))
+
+
+_BY_TITLE = {column.title: column for column in FINDINGS}
+KEPT = (
+    Column("ID", lambda item: item["id"]),
+    Column("STATE", lambda item: item["state"]),
+    *(_of(_BY_TITLE[title]) for title in ("ABOUT", "VERDICT", "SEVERITY", "HOST", "REASON")),
+    Column("SINCE", lambda item: item["first"], text.ago),
+    Column("LAST", lambda item: item["last"], text.ago, wide=True),
+    Column("GONE", lambda item: item["gone"], text.ago, wide=True),
+    Column("ANALYSIS", lambda item: item["finding"]["analysis"], wide=True),
+    *(_of(column) for column in FINDINGS if column.title in ("FREES", "SURE")),
+    Column("DISMISSED BY", lambda item: item["dismissal"] and item["dismissal"]["who"], wide=True),
+    Column("BECAUSE", lambda item: item["dismissal"] and item["dismissal"]["reason"], wide=True),
+    Column("UNTIL", lambda item: item["dismissal"] and item["dismissal"]["until"], shown, wide=True),
+    *(_of(column) for column in FINDINGS if column.wide),
 )
 
 

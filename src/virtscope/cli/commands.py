@@ -60,6 +60,12 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
             "Verdicts with evidence: contention, idle domains, sizes, filters and more."
             " Without a name: which there are.",
         ),
+        Entry("findings", "analyses:findings", "What scheduled analyses have found: new, still there, gone."),
+        Entry(
+            "report",
+            "analyses:report",
+            "Write what every analysis finds now as one HTML page with charts, fit to print.",
+        ),
     ),
     "Run": (
         Entry(

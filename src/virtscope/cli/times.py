@@ -42,6 +42,19 @@ def moment(text: str, now: float | None = None) -> float:
     return found.timestamp()
 
 
+def ahead(text: str, now: float | None = None) -> float:
+    """A time to come, in Unix seconds: ``30d`` from now, or a date.
+
+    Raises:
+        BadInput: it is none, or lies behind.
+    """
+    current = time.time() if now is None else now
+    found = current + span(text) if _AGO.fullmatch(text.strip()) else moment(text, now)
+    if found <= current:
+        raise BadInput(f"{text!r} lies behind", "Examples: 30d (from now), 2030-01-31.")
+    return found
+
+
 def shown(at: float) -> str:
     """A time (Unix seconds) for people: local, to the second."""
     return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")  # noqa: DTZ006  # local time is meant

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from virtscope.analysis.finding import INSUFFICIENT, NOTHING, Finding
 from virtscope.analysis.registry import Analysis
 from virtscope.server.analysing import Result
+from virtscope.store.findings import Kept, Run
 
 SeverityName = Literal["ok", "info", "warning", "critical"]
+StateName = Literal["new", "still", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,63 @@ class FindingAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class DismissalAnswer:
+    """Somebody does not want to hear of a finding."""
+
+    at: float
+    until: float | None
+    """Null: for ever."""
+    who: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFinding:
+    """A finding of a scheduled run, with its history."""
+
+    id: str
+    """The same whenever the same is found on the same subject."""
+    state: StateName
+    """``new``: the newest run found it first; ``still``: it was there before; ``gone``: it is not there any more."""
+    first: float
+    last: float
+    gone: float | None
+    dismissal: DismissalAnswer | None
+    finding: FindingAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class RunAnswer:
+    """The newest scheduled run of an analysis."""
+
+    analysis: str
+    at: float
+    seconds: float
+    findings: int
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FindingList:
+    """What scheduled runs have found."""
+
+    runs: list[RunAnswer]
+    """An analysis without a run here has not been run by itself yet: that nothing was found says nothing."""
+    total: int
+    """How many there are, of which ``findings`` are the first."""
+    findings: list[KeptFinding]
+
+
+@dataclass(frozen=True, slots=True)
+class NewDismissal:
+    """Why nobody wants to hear of a finding, and until when."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=1_000)]
+    until: Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)] | None = None
+    """Unix seconds; null is for ever."""
+
+
+@dataclass(frozen=True, slots=True)
 class AnalysisAnswer:
     """What came of an analysis that was run just now."""
 
@@ -180,3 +241,39 @@ def finding(one: Finding, hosts: Mapping[str, str]) -> FindingAnswer:
             list(told.notes),
         ),
     )
+
+
+def kept(one: Kept, hosts: Mapping[str, str]) -> KeptFinding:
+    """A finding with its history."""
+    dismissed = one.dismissal
+    return KeptFinding(
+        one.id,
+        "gone" if one.gone is not None else "new" if one.is_new else "still",
+        one.first / 1000,
+        one.last / 1000,
+        None if one.gone is None else one.gone / 1000,
+        None
+        if dismissed is None
+        else DismissalAnswer(
+            dismissed.at / 1000,
+            None if dismissed.until is None else dismissed.until / 1000,
+            dismissed.who,
+            dismissed.reason,
+        ),
+        finding(one.finding, hosts),
+    )
+
+
+def ran(run: Run) -> RunAnswer:
+    """A run."""
+    return RunAnswer(run.analysis, run.at / 1000, run.seconds, run.findings, run.problem)
+
+
+def at_least(severity: str) -> frozenset[str]:
+    """The severities from this one on."""
+    return frozenset(name for name, place in _ORDER.items() if place <= _ORDER[severity])
+
+
+def by_severity(findings: Iterable[KeptFinding]) -> list[KeptFinding]:
+    """The most severe first; alike ones by age, the newest first."""
+    return sorted(findings, key=lambda one: (_ORDER[one.finding.severity], -one.first, one.finding.subject.name))

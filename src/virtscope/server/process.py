@@ -50,12 +50,14 @@ from virtscope.server.ingest import Committed, Ingest
 from virtscope.server.intake import Intake
 from virtscope.server.live import Live
 from virtscope.server.present import Present
+from virtscope.server.schedule import Schedule
 from virtscope.server.services import Services
 from virtscope.settings.server import ServerSettings
 from virtscope.store.archive import Archive
 from virtscope.store.damage import is_damage, quarantined
 from virtscope.store.database import Database
 from virtscope.store.duckdb_store import DuckdbStore
+from virtscope.store.findings import Findings
 from virtscope.store.records import Records
 from virtscope.store.sql import Sql
 from virtscope.store.upkeep import Upkeep
@@ -138,7 +140,9 @@ class _Server:
         archive = Archive(database, settings.retention)
         self._ingest = Ingest(store, self._committed, self._maintain, self._pulse)
         self._upkeep = Upkeep(archive.run, self._pulse)
+        findings = Findings(database)
         self._services = Services(
+            findings=findings,
             store=store,
             records=records,
             fleet=self._fleet,
@@ -157,6 +161,7 @@ class _Server:
             damage=lambda: quarantined(settings.data),
             own=self._own,
         )
+        self._schedule = Schedule(self._services, findings, settings.analyze_every, settings.analyses)
         self._intake: Intake | None = None
         self._access: Access | None = None
 
@@ -203,6 +208,7 @@ class _Server:
 
     def close(self) -> None:
         """Store what is queued, and let everything go."""
+        self._schedule.stop()
         self._upkeep.stop()
         self._ingest.stop()
         if self._intake is not None:

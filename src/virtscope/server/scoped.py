@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 from fastapi import Depends, Request
 
+from virtscope.analysis import registry
 from virtscope.catalogue import Quantity, Scope
-from virtscope.errors import NotAllowed, NotSignedIn
+from virtscope.errors import NotAllowed, NotFound, NotSignedIn
 from virtscope.exposition.board import View
 from virtscope.sample import (
     BindingFacts,
@@ -29,18 +30,21 @@ from virtscope.sample import (
     NetworkFacts,
     Other,
     PoolFacts,
+    now_ms,
 )
 from virtscope.server.access.who import Who
 from virtscope.server.answers import EventAnswer
 from virtscope.server.fleet import Directory, Host
 from virtscope.server.present import Present
-from virtscope.server.services import Chronicle, Services, Stream
+from virtscope.server.services import Chronicle, Found, Services, Stream
 from virtscope.store import Latest, Range, Reader, Series, Summary, Version
+from virtscope.store.findings import Dismissal, Kept, Run
 from virtscope.store.tabular import tabular
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_OF_DOMAINS = frozenset({"domain", "nic", "disk"})
 _NOBODY = ("",)
 """The objects to ask for where nothing is his: to the store, none would mean everybody's."""
 T = TypeVar("T", FilterFacts, BindingFacts, NetworkFacts, PoolFacts, GuestFacts)
@@ -68,6 +72,7 @@ def scoped(services: Services, who: Who) -> Services:
         services,
         store=_Store(services.store, directory),
         records=_Chronicle(services.records, directory, who),
+        findings=_Found(services.findings, directory),
         fleet=directory,
         present=present,
         live=_Stream(services.live, services.fleet, who),
@@ -225,6 +230,39 @@ class _Chronicle:
         ids = self._directory.ids
         his = sorted(ids if domains is None else ids.intersection(domains))
         return self._whole.events(since, until, host, domain, kind, limit, domains=his)
+
+
+class _Found:
+    """What was found on his domains, by analyses that tell of nothing but the domain itself."""
+
+    def __init__(self, whole: Found, directory: _Directory) -> None:
+        self._whole = whole
+        self._directory = directory
+
+    def all(self, now: int, *, gone_since: int | None = None) -> list[Kept]:
+        ids = self._directory.ids
+        return [
+            kept
+            for kept in self._whole.all(now, gone_since=gone_since)
+            if kept.finding.subject.kind in _OF_DOMAINS
+            and kept.finding.subject.id in ids
+            and registry.is_of_subject_only(kept.finding.analysis)
+        ]
+
+    def runs(self) -> dict[str, Run]:
+        return {name: replace(run, findings=0, problem=None) for name, run in self._whole.runs().items()}
+
+    def dismiss(self, id: str, dismissal: Dismissal) -> None:  # noqa: A002
+        self._require(id, dismissal.at)
+        self._whole.dismiss(id, dismissal)
+
+    def restore(self, id: str) -> None:  # noqa: A002
+        self._require(id, now_ms())
+        self._whole.restore(id)
+
+    def _require(self, id: str, now: int) -> None:  # noqa: A002
+        if id not in {kept.id for kept in self.all(now, gone_since=0)}:
+            raise NotFound(f"no finding {id!r}", "'virtscope findings list' shows their ids.")
 
 
 class _Stream:

@@ -15,6 +15,7 @@ from virtscope.server.ingest import Ingest
 from virtscope.server.present import Present
 from virtscope.store import Reader, Version
 from virtscope.store.checking import Checked, Flaw
+from virtscope.store.findings import Dismissal, Kept, Run
 from virtscope.store.levels import Held
 from virtscope.store.sql import Sql
 
@@ -37,6 +38,22 @@ class Chronicle(Protocol):
         domains: Sequence[str] | None = None,
     ) -> list[Event]:
         """Events between two times (Unix ms), newest first; ``domains``: of none but these."""
+
+
+class Found(Protocol):
+    """What analyses have found, with its history."""
+
+    def all(self, now: int, *, gone_since: int | None = None) -> list[Kept]:
+        """What is found now; and what is gone since a time, where one is given. Unix ms."""
+
+    def runs(self) -> dict[str, Run]:
+        """The newest run of each analysis."""
+
+    def dismiss(self, id: str, dismissal: Dismissal) -> None:  # noqa: A002
+        """Take note that somebody does not want to hear of a finding; NotFound where there is none."""
+
+    def restore(self, id: str) -> None:  # noqa: A002
+        """Undo a dismissal; NotFound where there is none."""
 
 
 class Newest(Protocol):
@@ -78,6 +95,7 @@ class Services:
 
     store: Reader
     records: Chronicle
+    findings: Found
     fleet: Directory
     present: Present
     ingest: Ingest

@@ -10,7 +10,7 @@ from pathlib import Path
 from virtscope.agent.settings import Watching
 from virtscope.agent.uri import host_name
 from virtscope.errors import BadInput
-from virtscope.settings import log, oidc, watching
+from virtscope.settings import analyses, log, oidc, watching
 from virtscope.settings.declaration import Setting
 from virtscope.settings.folders import state_folder, user_state
 from virtscope.settings.kinds import Address, Listed, Listening, Place, SecretFile, Size, Switch, Text, Whole
@@ -139,6 +139,10 @@ class ServerSettings:
     ingest_bytes: int
     log_format: str
     log_level: str
+    analyze_every: float
+    """Seconds between two runs of an analysis; 0 is never."""
+    analyses: Mapping[str, Mapping[str, str]]
+    """Settings of analyses, by their names."""
     demo: bool = False
 
     @classmethod
@@ -166,6 +170,8 @@ class ServerSettings:
             ingest_bytes=resolved[INGEST_MEMORY],
             log_format=resolved[log.LOG_FORMAT],
             log_level=resolved[log.LOG_LEVEL],
+            analyze_every=resolved[analyses.ANALYZE_EVERY],
+            analyses=analyses.read(resolved),
             demo=DEMO.name in resolved.values and resolved[DEMO],
         )
 
@@ -210,11 +216,19 @@ _SHARED = (
     *(LISTEN, NAMES, AGENTS_LISTEN, INGEST_MEMORY, CERTIFICATE_DAYS, DATA),
     *(KEEP_DAYS, KEEP_ROLLUP_DAYS, KEEP_HOURLY_DAYS, KEEP_FREE),
     *(TLS_CERT, TLS_KEY, CA_CERT, CA_KEY, LOGIN, *oidc.SETTINGS),
+    *analyses.SETTINGS,
 )
 SERVER = Program(
     "server",
     (*_SHARED, *watching.SETTINGS, *log.SETTINGS),
-    (_listens, _are_named, _are_pairs, oidc.check, partial(watching.check, otherwise=_watched_otherwise("server"))),
+    (
+        _listens,
+        _are_named,
+        _are_pairs,
+        oidc.check,
+        analyses.check,
+        partial(watching.check, otherwise=_watched_otherwise("server")),
+    ),
     "/etc/virtscope/server.toml",
 ).with_default(watching.CONNECT, (), note="none: agents watch")
 UP = (

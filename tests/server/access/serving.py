@@ -31,6 +31,7 @@ from virtscope.server.ingest import Ingest
 from virtscope.server.live import Live
 from virtscope.server.present import Present
 from virtscope.server.services import Services
+from virtscope.store.findings import Findings
 from virtscope.store.sql import Sql
 
 ADMIN, PASSWORD = "ana", "correct horse battery"
@@ -168,6 +169,7 @@ def serving(
         services = Services(
             store=store.store,
             records=store.records,
+            findings=Findings(store.database),
             fleet=fleet,
             present=present,
             ingest=ingest,

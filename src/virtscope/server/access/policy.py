@@ -30,6 +30,7 @@ RULES = (
     Rule("/api/v1/backup", Role.ADMIN),
     Rule("/api/v1/sql", Role.VIEWER),  # it reads only
     Rule("/api", Role.VIEWER, SAFE_METHODS),
+    Rule("/api/v1/findings", Role.OPERATOR),
     Rule("/metrics", Role.VIEWER, SAFE_METHODS),
     Rule("/readyz", Role.VIEWER, SAFE_METHODS),
     Rule("/api", Role.ADMIN),
