@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from virtscope import __version__
-from virtscope.server import analysis_routes, api, keeping, open_data, page, problems
+from virtscope.server import analysis_routes, api, keeping, open_data, page, problems, remote_read
 from virtscope.server.access import guard, oidc_routes, routes
 from virtscope.server.access.access import Access
 from virtscope.server.enrolment import api as agents
@@ -59,7 +59,7 @@ def _bare(life: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None) -
         lifespan=life,
     )
     for routes_of in (
-        *(api.health, api.router, analysis_routes.router, keeping.router, open_data.router),
+        *(api.health, api.router, analysis_routes.router, keeping.router, open_data.router, remote_read.router),
         *(agents.router, routes.router, oidc_routes.router),
     ):
         app.include_router(routes_of())

@@ -22,6 +22,7 @@ from virtscope.exposition import own
 from virtscope.exposition.board import Board
 from virtscope.exposition.own import Told
 from virtscope.notify import ServiceManager
+from virtscope.prometheus.history import History
 from virtscope.pulse import Pulse
 from virtscope.sample import Batch, now_ms
 from virtscope.server import listening
@@ -155,6 +156,7 @@ class _Server:
             keep_days=settings.retention.raw_days,
             board=self._board,
             ailment=lambda: self._upkeep.ailment,
+            history=History(database, records),
             sql=Sql(database, store, records),
             keeper=archive,
             held=archive.held,

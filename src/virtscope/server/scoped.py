@@ -78,6 +78,7 @@ def scoped(services: Services, who: Who) -> Services:
         live=_Stream(services.live, services.fleet, who),
         board=_NoBoard(),
         own=dict,
+        history=None,
         sql=None,
         keeper=None,
         held=tuple,

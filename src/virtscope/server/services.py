@@ -8,6 +8,7 @@ from typing import Protocol
 
 from virtscope.exposition.board import View
 from virtscope.exposition.own import Told
+from virtscope.prometheus.history import History
 from virtscope.sample import Event
 from virtscope.server.answers import EventAnswer
 from virtscope.server.fleet import Directory
@@ -107,6 +108,8 @@ class Services:
     board: Newest
     ailment: Callable[[], str | None] = lambda: None
     """Why hours cannot be archived or forgotten, though all is stored; None where all is well."""
+    history: History | None = None
+    """Raw samples as Prometheus's series; None for whoever does not see all of it."""
     sql: Sql | None = None
     """SQL over the store; None for whoever does not see all of it."""
     keeper: Keeper | None = None

@@ -22,6 +22,7 @@ from tests.running import until
 from tests.server.access import projects
 from tests.synthetic import opened
 from virtscope.exposition.board import Board
+from virtscope.prometheus.history import History
 from virtscope.server.access.access import Access
 from virtscope.server.access.registry import Registry
 from virtscope.server.access.settings import AccessSettings
@@ -173,6 +174,7 @@ def serving(
             fleet=fleet,
             present=present,
             ingest=ingest,
+            history=History(store.database, store.records),
             sql=Sql(store.database, store.store, store.records),
             keeper=store.archive,
             held=store.archive.held,

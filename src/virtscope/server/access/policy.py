@@ -28,7 +28,8 @@ RULES = (
     Rule("/api/v1/tokens", Role.VIEWER),
     Rule("/api/v1/users", Role.ADMIN),
     Rule("/api/v1/backup", Role.ADMIN),
-    Rule("/api/v1/sql", Role.VIEWER),  # it reads only
+    Rule("/api/v1/sql", Role.VIEWER),  # it reads only, and so does this
+    Rule("/api/v1/read", Role.VIEWER),
     Rule("/api", Role.VIEWER, SAFE_METHODS),
     Rule("/api/v1/findings", Role.OPERATOR),
     Rule("/metrics", Role.VIEWER, SAFE_METHODS),
