@@ -60,16 +60,13 @@ def uid(exporter: Exporter, name: str) -> str:
 
 def _asked(exporter: Exporter, host: str, *, by_project: bool = False, domain: str = "") -> Asked:
     matchers = f'{exporter.host}{host}"$host"'
-    to_host = f"/d/{uid(exporter, 'host')}?${{__url_time_range}}&var-host=${{__field.labels.{exporter.host}}}"
-    to_domain = (
-        f"/d/{uid(exporter, 'domain')}?${{__url_time_range}}&var-host=${{__field.labels.{exporter.host}}}"
-        "&var-domain=${__field.labels.domain}"
-    )
+    to_host = f"/d/{uid(exporter, 'host')}?${{__url_time_range}}&var-host={{{exporter.host}}}"
+    to_domain = f"/d/{uid(exporter, 'domain')}?${{__url_time_range}}&var-host={{{exporter.host}}}&var-domain={{domain}}"
     return Asked(
         exporter,
         f"{matchers},{domain}" if domain else matchers,
         joined=f'{INFO},{matchers},project_name=~"$project"}}' if by_project else "",
-        link_to_host=to_host,
+        link_to_host=to_host if host == "=~" else "",
         link_to_domain="" if domain else to_domain,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -51,7 +52,7 @@ class Panel:
     stacked: bool = False
     maximum: float | None = None
     link: str = ""
-    """Where a click on a series leads."""
+    """Where a click on a series leads; ``{host}`` stands for its label ``host``."""
     words: Mapping[int, tuple[str, str]] | None = None
     """What codes mean, and in which colour."""
     units: tuple[str, ...] = ()
@@ -128,7 +129,7 @@ def _defaults(panel: Panel) -> Json:
         "color": {"mode": "thresholds" if by_limit else "palette-classic"},
         "thresholds": {"mode": "absolute", "steps": steps},
         "mappings": _mappings(panel.words or {}),
-        "links": [{"title": "More", "url": panel.link}] if panel.link else [],
+        "links": [{"title": "More", "url": _link(panel)}] if panel.link else [],
     }
     if panel.maximum is not None:
         made |= {"max": panel.maximum}
@@ -145,6 +146,12 @@ def _defaults(panel: Panel) -> Json:
             "thresholdsStyle": {"mode": "dashed" if panel.limit else "off"},
         }
     return made
+
+
+def _link(panel: Panel) -> str:
+    """In a table a label is a column. Names are anybody's: escaped, they cannot be another variable's value."""
+    label = "__data.fields" if panel.kind == "table" else "__field.labels"
+    return re.sub(r"(?<!\$)\{(\w+)\}", rf"${{{label}.\1:percentencode}}", panel.link)
 
 
 def _mappings(words: Mapping[int, tuple[str, str]]) -> list[Json]:

@@ -117,18 +117,23 @@ def test_alerts_that_fire_are_marked(scraping: Prometheus) -> None:
 def test_links_lead_to_dashboards_with_their_variables() -> None:
     by_uid = {(made := dashboard(name))["uid"]: made for name in FILES}
     links = [
-        link["url"]
+        (panel["type"], link["url"])
         for made in by_uid.values()
         for panel in made["panels"]
         for link in panel.get("fieldConfig", {}).get("defaults", {}).get("links", ())
     ]
     assert len(links) > 50
-    for link in links:
+    for kind, link in links:
         target, _, parameters = link.removeprefix("/d/").partition("?")
         variables = {one["name"] for one in by_uid[target]["templating"]["list"]}
-        given = {part.partition("=")[0] for part in parameters.split("&") if part.startswith("var-")}
+        time_range, *given = parameters.split("&")
+        assert time_range == "${__url_time_range}"
         assert given
-        assert {name.removeprefix("var-") for name in given} <= variables, link
+        for part in given:
+            name, _, value = part.partition("=")
+            assert name.removeprefix("var-") in variables, link
+            where = r"__data\.fields" if kind == "table" else r"__field\.labels"
+            assert re.fullmatch(rf"\$\{{{where}\.(host|instance|domain):percentencode\}}", value), link
 
 
 def test_what_a_server_exposes_is_on_the_dashboards(server: Running, scraping: Prometheus) -> None:

@@ -74,6 +74,25 @@ def test_what_alerts_compare_is_exposed(scraping: Prometheus, rule: dict[str, An
         assert name in recorded | ours or scraping.query(name, END), name
 
 
+def test_what_openstack_s_page_asks_is_answered(scraping: Prometheus) -> None:
+    page = (ROOT.parent / "docs/openstack.md").read_text()
+    # One exporter's series alone: here two tell of the same domains.
+    page = page.replace("libvirt_domain_openstack_info", 'libvirt_domain_openstack_info{host!=""}')
+    blocks = re.findall(r"^ *```(?:yaml)?\n(.*?)^ *```", page, re.DOTALL | re.MULTILINE)
+    asked = [block for block in blocks if "group_left" in block and "record:" not in block]
+    made = [yaml.safe_load(block)[0]["expr"] for block in blocks if "record:" in block]
+    expressions = {rule["record"]: rule["expr"] for rule in rules("record")}
+    assert (len(asked), len(made)) == (2, 1)
+    for query in [*asked, *made]:
+        recorded = re.search(r"virtscope_\w+:[\w:]+", query)
+        filled = query.replace(recorded[0], f"({expressions[recorded[0]]})") if recorded else query
+        found = scraping.query(filled, END)
+        assert found
+        for series in found:
+            told = {"project_name": "shop", "project_id": "p-1", "instance_name": "web-1"}
+            assert any(series["metric"].get(label) == value for label, value in told.items()), filled
+
+
 def test_examples_are_configurations(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.touch()

@@ -11,6 +11,7 @@ import yaml
 from deploy.zabbix.__main__ import PATH, files
 from tests.ecosystem.prometheus import Prometheus
 from tests.ecosystem.recorded_fleet import END
+from tests.running import Running
 
 TEMPLATE: dict[str, Any] = yaml.safe_load(PATH.read_text())["zabbix_export"]["templates"][0]
 RULES: list[dict[str, Any]] = TEMPLATE["discovery_rules"]
@@ -36,6 +37,14 @@ def test_ids_are_such_as_zabbix_takes_and_nothing_is_shared() -> None:
     keys = everything(TEMPLATE["items"], "key") + everything(RULES, "key")
     assert len({key for key in keys if key != "virtscope.metrics"}) == len(keys) - keys.count("virtscope.metrics")
     assert "&id" not in PATH.read_text()
+
+
+def test_a_server_takes_the_request_as_it_is_without_a_token(server: Running) -> None:
+    master = TEMPLATE["items"][0]
+    headers = {header["name"]: header["value"].replace("{$VIRTSCOPE.TOKEN}", "") for header in master["headers"]}
+    answer = server.request(master["url"].removeprefix("{$VIRTSCOPE.URL}"), **headers)
+    assert answer.status == 200
+    assert b"libvirt_up{" in answer.data
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["name"])
