@@ -13,6 +13,7 @@ from tests.analysis.fleet import NOW, analysed, domain, figure, fleet, host, not
 from virtscope.analysis.finding import INSUFFICIENT, NOTHING, Finding, Severity
 from virtscope.analysis.tables import Tables
 from virtscope.catalogue import Scope
+from virtscope.errors import NotFound
 
 HOUR = 3_600_000
 Row = Mapping[str, Any]
@@ -194,3 +195,39 @@ def test_n_plus_one_without_cpu_figures_takes_all_vcpus_and_says_so() -> None:
     assert figure(found, "highest load afterwards") == 1.0  # 7 with 2 vCPUs each: 8 and 6 on 8 CPUs
     assert found.confidence == 0.5
     assert any("not known" in note for note in found.evidence.notes)
+
+
+def test_how_many_more_fit_and_how_many_safely() -> None:
+    found = of_fleet(analysed("plan", placed(on("h1", "a"), HOSTS)))
+    # 60.8 GiB of each host for domains of 4 GiB: 14, 15, 15; by CPU with 0.8 of 8 cores and one each: 5, 6, 6.
+    assert found.verdict == "room for 17"
+    assert figure(found, "domains that fit") == 17
+    assert figure(found, "CPU of one, p95") == 1.0
+    assert sorted(found.evidence.notes) == ["5 on kvm1", "6 on kvm2", "6 on kvm3"]
+    assert 0 < (figure(found, "domains that fit safely") or 0) <= 17
+
+
+@pytest.mark.parametrize(
+    ("more", "verdict", "severity"),
+    [
+        ("10", "fit", Severity.OK),
+        ("44", "fit, but not safely", Severity.WARNING),
+        ("45", "do not fit", Severity.CRITICAL),
+    ],
+)
+def test_whether_so_many_more_fit(more: str, verdict: str, severity: Severity) -> None:
+    tables = placed(on("h1", "a"), HOSTS)
+    found = of_fleet(analysed("plan", tables, more=more, memory="4G", vcpus="2", use="0.01"))
+    assert (found.verdict, found.severity) == (verdict, severity)
+
+
+def test_hosts_that_die_together() -> None:
+    tables = placed([*on("h1", "a"), *on("h2", "b"), *on("h3", "c", memory=50 << 30)], HOSTS)
+    assert analysed("plan", tables, dies="kvm1")["h1"].verdict == "covered"
+    both = analysed("plan", tables, dies="kvm1 h2")["/kvm1, kvm2"]
+    assert both.verdict == "covered"
+    assert figure(both, "memory needed elsewhere") == 8 << 30
+    assert figure(both, "highest load afterwards") == 0.375
+    assert analysed("plan", tables, dies="kvm*")["/kvm1, kvm2, kvm3"].verdict == "not covered"
+    with pytest.raises(NotFound, match="kvm9"):
+        analysed("plan", tables, dies="kvm9")

@@ -33,8 +33,8 @@ _MOST_NAMED = 20
 def _run(tables: Tables, settings: Settings) -> list[Finding]:
     found = standing(tables, settings)
     # Whether one has to move is asked here of a host that is dead: what is left out of verdicts has to run, too.
-    stuck = {name for name, row in found.domains.items() if row["pinned"] or row["numa_bound"] or row["passthrough"]}
-    whole = Fleet(found.fleet.hosts, tuple(replace(d, movable=d.id not in stuck) for d in found.fleet.domains))
+    bound = found.bound
+    whole = Fleet(found.fleet.hosts, tuple(replace(d, movable=d.id not in bound) for d in found.fleet.domains))
     survivors = Survivors(whole, settings[PATIENCE])
     unsized = {found.domains[name]["host"] for name in found.unsized}
     return [

@@ -33,7 +33,7 @@ Run: TypeAlias = "Callable[[Tables, Settings], list[Finding]]"
 
 NAMES = (
     *("contention", "noisy-neighbour", "idle", "powered-off", "cpu-sizing", "memory-sizing", "reclaim"),
-    *("disk", "time-to-full", "headroom", "n-plus-one", "rebalance", "consolidation"),
+    *("disk", "time-to-full", "headroom", "n-plus-one", "rebalance", "consolidation", "plan"),
     *("anomalies", "change-correlation", "showback", "filter-audit"),
 )
 """In the order in which people read of them."""

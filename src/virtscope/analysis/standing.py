@@ -54,6 +54,11 @@ class Standing:
     unsized: tuple[str, ...]
     """Domains that are on a host and whose memory is not known: no plan may rest on them."""
 
+    @property
+    def bound(self) -> frozenset[str]:
+        """Domains that can run nowhere but on their host."""
+        return frozenset(name for name, row in self.domains.items() if _is_bound(row))
+
     def domain_name(self, domain: str) -> str:
         """As people know it."""
         return str(self.domains[domain]["name"])
@@ -123,8 +128,11 @@ def _hosts(good: Mapping[str, Row], tables: Tables, settings: Settings, domains:
         yield Host(name, memory, float(about["cpus"]), max(huge, taken), accepts=not about["maintenance"])
 
 
+def _is_bound(row: Row) -> bool:
+    return bool(row["pinned"] or row["numa_bound"] or row["passthrough"])
+
+
 def _domain(row: Row, settings: Settings, *, certain: bool) -> Domain:
-    stuck = row["pinned"] or row["numa_bound"] or row["passthrough"]
     cpu = row[percentile("cpu_demand", _P95)] if certain else row["vcpus"]
     return Domain(
         row["id"],
@@ -132,7 +140,7 @@ def _domain(row: Row, settings: Settings, *, certain: bool) -> Domain:
         0 if row["hugepages"] else row["memory"],
         float(cpu or 0.0),
         row["memory"] if row["hugepages"] else 0,
-        movable=not (stuck or row["excluded"]) and certain,
+        movable=not (_is_bound(row) or row["excluded"]) and certain,
         apart=tuple(_groups(row, settings[APART])),
         together=tuple(_groups(row, settings[TOGETHER])),
     )

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-import numpy as np
 import polars as pl
+from numpy.typing import ArrayLike
 
 from virtscope.analysis.backtest import Machine
 from virtscope.analysis.sizing import DAY, demand
@@ -56,7 +56,7 @@ def machines(trace: pl.DataFrame, resource: Resource, split: Split = Split()) ->
     used, configured = _EXPRESSIONS[resource]
     start = float(trace["ts"].min())  # type: ignore[arg-type]
     told = rows.select("vm", "ts", used=used, configured=configured)
-    return list(_cut(told, start, split))
+    return list(_machines(told, start, split))
 
 
 _EXPRESSIONS: dict[Resource, tuple[pl.Expr, pl.Expr]] = {
@@ -69,14 +69,28 @@ _EXPRESSIONS: dict[Resource, tuple[pl.Expr, pl.Expr]] = {
 """What is used, and what there is."""
 
 
-def _cut(told: pl.DataFrame, start: float, split: Split) -> Iterator[Machine]:
+def cut(name: str, at: ArrayLike, used: ArrayLike, configured: ArrayLike, start: float, split: Split) -> Machine | None:
+    """One machine of a history; None where less than half of the steps of either part is known.
+
+    Args:
+        name: what it is called.
+        at: Unix seconds.
+        used: cores or bytes, for each time; NaN where it is not known.
+        configured: what it had then; its last value before the cut counts.
+        start: where the first part begins, Unix seconds.
+        split: where it is cut, and where it ends.
+    """
     middle = start + split.train_days * DAY
-    end = middle + split.test_days * DAY
-    halves = (split.train_days * DAY / STEP / 2, split.test_days * DAY / STEP / 2)
+    whole, had = demand(at, used), demand(at, configured)
+    train, test = whole.within(start, middle), whole.within(middle, middle + split.test_days * DAY)
+    before = had.within(start, middle).used
+    enough = len(train.at) >= split.train_days * DAY / STEP / 2 and len(test.at) >= split.test_days * DAY / STEP / 2
+    return Machine(name, float(before[-1]), train, test) if enough and len(before) and before[-1] > 0 else None
+
+
+def _machines(told: pl.DataFrame, start: float, split: Split) -> Iterator[Machine]:
     for (vm,), rows in told.sort("vm", "ts", maintain_order=True).group_by("vm", maintain_order=True):
-        whole = demand(rows["ts"].to_numpy(), rows["used"].to_numpy())
-        train, test = whole.within(start, middle), whole.within(middle, end)
-        if len(train.at) < halves[0] or len(test.at) < halves[1]:
-            continue
-        last = int(np.searchsorted(rows["ts"].to_numpy(), train.at[-1]))
-        yield Machine(str(vm), float(rows["configured"][last]), train, test)
+        at, used, configured = (rows[name].to_numpy() for name in ("ts", "used", "configured"))
+        made = cut(str(vm), at, used, configured, start, split)
+        if made is not None:
+            yield made

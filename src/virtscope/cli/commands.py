@@ -66,6 +66,12 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
             "analyses:report",
             "Write what every analysis finds now as one HTML page with charts, fit to print.",
         ),
+        Entry(
+            "backtest",
+            "backtesting:backtest",
+            "What sizing policies would have kept, and how often that had been too little.",
+        ),
+        Entry("plan", "plan:plan", "What if hosts die, what if more domains come, and how many fit."),
     ),
     "Run": (
         Entry(

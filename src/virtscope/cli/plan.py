@@ -1,0 +1,32 @@
+"""``virtscope plan``: the analysis of what might be, with options for its questions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+import typer
+
+from virtscope.cli.analyses import Settings, analyze
+from virtscope.cli.arguments import Address, Output
+from virtscope.cli.formats import Format
+
+
+def plan(  # an option each
+    dies: Annotated[
+        Optional[list[str]],  # noqa: UP045  # typer reads it at run time
+        typer.Option(metavar="HOST", help="This host dies; repeatable: all of them at the same time."),
+    ] = None,
+    more: Annotated[int, typer.Option(min=0, help="So many new domains are to come.")] = 0,
+    memory: Annotated[str, typer.Option(metavar="SIZE", help="Memory of a new domain, as 8G.")] = "",
+    vcpus: Annotated[int, typer.Option(min=0, help="vCPUs of a new domain; 0 is what most have.")] = 0,
+    settings: Settings = None,
+    server: Address = "",
+    output: Output = Format.TABLE,
+) -> None:
+    """What if hosts die, what if more domains come, and how many fit.
+
+    Example: virtscope plan --dies kvm1 --more 10 --memory 8G --vcpus 4
+    """
+    asked = {"dies": " ".join(dies or ()), "more": str(more or ""), "memory": memory, "vcpus": str(vcpus or "")}
+    given = [f"{name}={value}" for name, value in asked.items() if value]
+    analyze("plan", settings=[*given, *(settings or ())], everything=True, server=server, output=output)
