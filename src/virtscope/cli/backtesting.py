@@ -46,7 +46,7 @@ def backtest(  # an option each
 ) -> None:
     """What sizing policies would have kept, and how often that had been too little.
 
-    Example: virtscope backtest --trace bitbrains.parquet
+    Example: virtscope backtest --train 16 --test 14
     """
     from virtscope.cli import output as out
 

@@ -25,7 +25,7 @@ def plan(  # an option each
 ) -> None:
     """What if hosts die, what if more domains come, and how many fit.
 
-    Example: virtscope plan --dies kvm1 --more 10 --memory 8G --vcpus 4
+    Example: virtscope plan --dies alpha --more 10 --memory 8G --vcpus 4
     """
     asked = {"dies": " ".join(dies or ()), "more": str(more or ""), "memory": memory, "vcpus": str(vcpus or "")}
     given = [f"{name}={value}" for name, value in asked.items() if value]
