@@ -83,7 +83,7 @@ class Fleet:
         assert ("start", str(-4 * 86_400)) in query
         assert ("object", "a") in query
         values = {"cpu_cores": [None] * 200 + [1.0] * (4 * 288 - 200), "vcpus": [None] * 200 + [4.0] * (4 * 288 - 200)}
-        series = [{"object": {"host": "h", "domain": "a"}, "quantity": n, "values": v} for n, v in values.items()]
+        series = [{"object": {"host": "h", "domain": "a"}, "quantity": n, "points": v} for n, v in values.items()]
         return {"start": self.times[0], "times": self.times, "series": series}
 
 

@@ -175,7 +175,7 @@ def _histories(server: Server, domains: Sequence[str], resource: Resource, split
     start, at = answer["start"], answer["times"]
     by_domain: dict[str, dict[str, list[float | None]]] = {}
     for item in answer["series"]:
-        by_domain.setdefault(item["object"]["domain"], {})[item["quantity"]] = item["values"]
+        by_domain.setdefault(item["object"]["domain"], {})[item["quantity"]] = item["points"]
     for name, values in by_domain.items():
         if used not in values or configured not in values:
             raise VirtscopeError(f"the server does not tell {used} and {configured} of {name}")
