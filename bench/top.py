@@ -21,6 +21,8 @@ import sys
 import termios
 import threading
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -63,15 +65,20 @@ def fleet(count: int) -> tuple[answers.HostList, answers.DomainList]:
     return answers.HostList(1.0, 1, hosts), answers.DomainList(1.0, 1, domains)
 
 
-def serve(count: int) -> tuple[ThreadingHTTPServer, str]:
-    """A server of a fleet in threads of this process, and its address."""
+def encoded(count: int) -> list[bytes]:
+    """A fleet as the API answers it."""
+    return [msgspec.json.encode(answer) for answer in fleet(count)]
+
+
+def serve(answers_now: Callable[[], Sequence[bytes]]) -> tuple[ThreadingHTTPServer, str]:
+    """A server of hosts and domains, as JSON, in threads of this process, and its address."""
 
     class Answering(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            hosts, domains = fleet(count)
-            body = msgspec.json.encode(hosts if self.path.endswith("/hosts") else domains)
+            hosts, domains = answers_now()
+            body = hosts if self.path.endswith("/hosts") else domains
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -132,7 +139,7 @@ def main() -> None:
     for title in ("domains", "CPU of a core", "written"):
         table.add_column(title, justify="right")
     for count in (10, asked.domains):
-        server, address = serve(count)
+        server, address = serve(partial(encoded, count))
         share, written = measure(address, asked.interval, asked.seconds)
         server.shutdown()
         table.add_row(str(count), f"{share:.1%}", f"{written / 1024:.1f} KiB/s")

@@ -97,7 +97,7 @@ def write_one(console: Console, item: Item, shown: RenderableType, form: Format)
 def _for_machines(answer: Any, form: Format) -> str:
     """JSON, YAML or parts of it: nothing in it but ASCII, so that no name steers a terminal."""
     if form is Format.JSON:
-        return _ascii(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode()) + "\n"
+        return _ascii(msgspec.json.format(msgspec.json.encode(answer), indent=2)) + "\n"
     if form is Format.YAML:
         import yaml
 
@@ -108,12 +108,16 @@ def _for_machines(answer: Any, form: Format) -> str:
     return jsonpath.written(form.path, answer)
 
 
-def _ascii(document: str) -> str:
+def _ascii(document: bytes) -> str:
     """A document of JSON with everything outside of ASCII, which stands in its strings only, spelled out."""
-    return _OUTSIDE.sub(lambda found: json.dumps(found[0])[1:-1], document)
+    if document.isascii() and b"\x7f" not in document:
+        return document.decode("ascii")
+    return _OUTSIDE.sub(
+        lambda found: f"\\u{ord(found[0]):04x}" if found[0] == "\x7f" else json.dumps(found[0])[1:-1], document.decode()
+    )
 
 
-_OUTSIDE = re.compile(r"[^\x00-\x7e]+")
+_OUTSIDE = re.compile(r"\x7f|[^\x00-\x7f]+")
 
 
 @dataclass(frozen=True, slots=True)
