@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from docs import manual
 from virtscope.catalogue import METRICS, QUANTITIES, Scope, metrics_of, quantities_of
 from virtscope.cli.commands import ENTRIES, loaded
 from virtscope.exposition import own
@@ -59,6 +60,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "api.md": api,
     "cli.md": cli,
     "settings.md": settings,
+    "../deploy/debian/virtscope.1": manual.page,
     "../deploy/agent.toml": lambda: pages.example(AGENT),
     "../deploy/server.toml": lambda: pages.example(SERVER),
 }

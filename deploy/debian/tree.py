@@ -53,7 +53,7 @@ def fill(product: Product, wheel: Path, tree: Path, python: str) -> None:
     documents = tree / f"usr/share/doc/{product.name}"
     _put(deploy / "debian/copyright", documents / "copyright")
     _put_packed(ROOT / "CHANGELOG.md", documents / "changelog.gz")
-    _put_packed(deploy / f"debian/{product.name}.1", tree / f"usr/share/man/man1/{product.name}.1.gz")
+    _put_packed(deploy / "debian/virtscope.1", tree / f"usr/share/man/man1/{product.name}.1.gz")
     for pattern in product.examples:
         for path in deploy.glob(pattern):
             _put(path, documents / "examples" / path.relative_to(deploy))
