@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -179,12 +180,21 @@ def loaded(entry: Entry) -> Any:
     if not isinstance(found, typer.Typer):
         alone = typer.Typer(add_completion=False)
         alone.command(entry.name, context_settings=SETTINGS)(found)
-        return get_command(alone)
+        return _shown(get_command(alone))
     found.info.context_settings = SETTINGS
     found._add_completion = False  # noqa: SLF001
     command: Any = get_group(found)
     command = command.commands[member] if member else command
     command.name = entry.name
+    return _shown(command)
+
+
+def _shown(command: Any) -> Any:
+    """The command with its defaults as they are written: rich would take ``[default: …]`` for markup, and drop it."""
+    for member in (command, *getattr(command, "commands", {}).values()):
+        for parameter in member.params:
+            if parameter.help:
+                parameter.help = re.sub(r"(?<!\\)\[(?=default:)", r"\\[", parameter.help)
     return command
 
 

@@ -39,7 +39,10 @@ def sql(
     server: Address = "",
     output: Output = Format.TABLE,
 ) -> None:
-    """Ask a server's store in SQL: read-only, over views of a range of time."""
+    """Ask a server's store in SQL: read-only, over views of a range of time.
+
+    Example: virtscope sql 'SELECT name, avg(cpu_ratio) FROM domain_rates JOIN domains USING (domain) GROUP BY name'
+    """
     from virtscope.cli import output as out
     from virtscope.cli.columns import Column
 
@@ -76,7 +79,10 @@ def export(
     ] = None,
     server: Address = "",
 ) -> None:
-    """Export quantities over a range of time, a row for each object and step."""
+    """Export quantities over a range of time, a row for each object and step.
+
+    Example: virtscope export disk -q read_latency --since 7d --step 5m
+    """
     asked = [("scope", scope), ("format", form.value), *_range(since, until, step).items()]
     asked += [("quantity", name) for name in quantity or ()] + [("object", name) for name in object or ()]
     with Server(server).streamed(f"export?{urlencode(asked)}") as content:
