@@ -97,6 +97,11 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         Entry("token", "enrolment:tokens", "Enrolment tokens: each lets one host in, once."),
         Entry("users", "people:users", "Users of a server: who may sign in, and what they may."),
         Entry("api-tokens", "people:api_tokens", "API tokens: what programs show a server instead of a password."),
+        Entry(
+            "simulate",
+            "simulate:simulate",
+            "Serve the page and the API of a simulated fleet, until Ctrl-C: to size a server, and to look around.",
+        ),
         Entry("sql", "open_data:sql", "Ask a server's store in SQL: read-only, over views of a range of time."),
         Entry(
             "export",

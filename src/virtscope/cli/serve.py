@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.text import Text
 
 from virtscope import logs
 from virtscope.cli.greeting import Greeting
 from virtscope.errors import VirtscopeError
 from virtscope.settings.server import ServerSettings
+
+if TYPE_CHECKING:
+    from virtscope.server.process import Follow
 
 
 def up(settings: ServerSettings) -> None:
@@ -32,8 +37,14 @@ def server(settings: ServerSettings) -> None:
     _serve(settings, "virtscope server")
 
 
-def _serve(settings: ServerSettings, name: str) -> None:
+def simulation(settings: ServerSettings, follow: Follow) -> None:
+    """Run a server whose hosts are simulated until told to stop. Raises as ``server`` does."""
+    _serve(settings, "virtscope", follow)
+
+
+def _serve(settings: ServerSettings, name: str, follow: Follow | None = None) -> None:
     try:
+        from virtscope.agent import collector
         from virtscope.server import process
     except ModuleNotFoundError as missing:
         raise VirtscopeError(
@@ -51,7 +62,7 @@ def _serve(settings: ServerSettings, name: str) -> None:
             told.append(Text(f"  takes   agents' deliveries at {agents} ('virtscope token create' enrols a host)"))
         greeting.begins(name, address, settings.watching, *told, *_bootstrap(secret, settings))
 
-    process.run(settings, ready)
+    process.run(settings, ready, follow or collector.follow)
     greeting.ended(name)
 
 

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from virtscope.agent import collector
+from virtscope.agent.settings import Watching
 from virtscope.exposition import own
 from virtscope.exposition.board import Board
 from virtscope.exposition.own import Told
@@ -67,13 +68,15 @@ from virtscope.wire import PATH
 log = logging.getLogger(__name__)
 
 DAY_SECONDS = 86_400.0
+Follow: TypeAlias = Callable[[Watching, collector.Sink, collector.Told | None, Pulse | None], collector.Following]
+"""Watches what is to be watched: see ``collector.follow``."""
 Ready: TypeAlias = Callable[[str, str | None, str | None], None]
 """Hears where the page is, where agents deliver (None: nowhere), and the secret that makes the first admin where there
 is none and one is needed."""
 
 
-def run(settings: ServerSettings, ready: Ready) -> None:
-    """Serve until told to stop (SIGINT, SIGTERM); ``ready`` hears where.
+def run(settings: ServerSettings, ready: Ready, follow: Follow = collector.follow) -> None:
+    """Serve until told to stop (SIGINT, SIGTERM); ``ready`` hears where, and ``follow`` is what watches.
 
     Raises:
         BadInput: an address cannot be listened on.
@@ -92,7 +95,7 @@ def run(settings: ServerSettings, ready: Ready) -> None:
         database, records, store = closing.enter_context(_opened(settings))
         registry = Registry(settings.data)
         closing.callback(registry.close)
-        server = _Server(settings, registry, database, records, store)
+        server = _Server(settings, registry, database, records, store, follow)
         closing.callback(server.close)
         server.serve(page, agents, closing.enter_context(listening.owners(settings.data)), ended, ready)
 
@@ -127,9 +130,16 @@ class _Server:
     """Everything that answers and stores."""
 
     def __init__(
-        self, settings: ServerSettings, registry: Registry, database: Database, records: Records, store: DuckdbStore
+        self,
+        settings: ServerSettings,
+        registry: Registry,
+        database: Database,
+        records: Records,
+        store: DuckdbStore,
+        follow: Follow,
     ) -> None:
         self._settings = settings
+        self._follow = follow
         self._database = database
         self._records = records
         self._registry = registry
@@ -192,7 +202,7 @@ class _Server:
             (PageServer(app, self._live, self._pulse, None, first=False), owners),
         ]
         audience = _Audience(self._ingest, self._board, self._fleet)
-        following = collector.follow(settings.watching, audience, audience, self._pulse)
+        following = self._follow(settings.watching, audience, audience, self._pulse)
         unwatch = self._manager.watch(self._pulse.late)
         front = Front(servers, ended.set)
         try:
