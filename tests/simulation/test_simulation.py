@@ -31,7 +31,7 @@ def test_the_same_seed_makes_the_same_fleet() -> None:
 
 def test_what_is_stored_is_what_the_fleet_did(tmp_path: Path) -> None:
     """CPU of each habit out of the store, over a day: idle domains idle, busy ones are busy."""
-    fleet = Fleet(2, 40)
+    fleet = Fleet(2, 60)
     habits = {one.facts.id: one.habit for host in fleet.hosts for one in host.domains}
     with opened(tmp_path) as made:
         told = [
@@ -42,11 +42,11 @@ def test_what_is_stored_is_what_the_fleet_did(tmp_path: Path) -> None:
         made.store.append(told)
         over = Range(START, START + 86_400_000, 3_600_000)
         summary = made.store.summary([QUANTITY[Scope.DOMAIN, "cpu_ratio"]], [], over, [95])
-        assert len(made.records.known().facts) >= 42
+        assert len(made.records.known().facts) >= 62
     used = {
         habit: [one.average or 0 for one in summary if habits[str(one.object["domain"])] is habit] for habit in Habit
     }
-    assert len(summary) == 40
+    assert len(summary) == 60
     assert mean(used[Habit.IDLE]) < 0.01
     assert 0.1 < mean(used[Habit.DIURNAL]) < 0.5
     assert mean(used[Habit.BUSY]) > 0.7
