@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from docs import manual
+from virtscope.analysis import registry
+from virtscope.analysis.settings import COMMON
 from virtscope.catalogue import METRICS, QUANTITIES, Scope, metrics_of, quantities_of
 from virtscope.cli.commands import ENTRIES, loaded
 from virtscope.exposition import own
 from virtscope.exposition.names import Dialect, names
 from virtscope.settings import pages
 from virtscope.settings.agent import AGENT
+from virtscope.settings.declaration import Setting
 from virtscope.settings.server import SERVER, UP
 
 FOLDER = Path(__file__).parent
@@ -55,7 +59,19 @@ def settings() -> str:
     return "\n".join([_WRITTEN, *_settings_page()]) + "\n"
 
 
+def analyses() -> str:
+    """``docs/analysis/README.md``: every analysis in a line."""
+    return "\n".join([_WRITTEN, *_analyses_page()]) + "\n"
+
+
+def analysis(name: str) -> str:
+    """``docs/analysis/NAME.md``: one analysis, its method and what may be set of it."""
+    return "\n".join([_WRITTEN, *_analysis_page(registry.find(name))]) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
+    "analysis/README.md": analyses,
+    **{f"analysis/{name}.md": partial(analysis, name) for name in registry.NAMES},
     "metrics.md": metrics,
     "api.md": api,
     "cli.md": cli,
@@ -64,6 +80,31 @@ PAGES: dict[str, Callable[[], str]] = {
     "../deploy/agent.toml": lambda: pages.example(AGENT),
     "../deploy/server.toml": lambda: pages.example(SERVER),
 }
+
+
+def _analyses_page() -> Iterator[str]:
+    yield f"# Analyses\n\n{len(registry.NAMES)} analyses. [How they are run and read](../analysis.md).\n"
+    yield "| Analysis | Question |\n|---|---|"
+    for one in registry.every():
+        yield f"| [{one.title}]({one.name}.md) | {one.help} |"
+    yield "\n## What every analysis may be told\n"
+    yield from _analysis_settings(COMMON)
+
+
+def _analysis_page(one: registry.Analysis) -> Iterator[str]:
+    yield f"# {one.title}\n\n{one.help} `virtscope analyze {one.name}`\n"
+    yield one.method.strip().replace("``", "`")
+    if one.settings:
+        yield "\n## Settings\n"
+        yield from _analysis_settings(one.settings)
+    yield "\n[What every analysis may be told](README.md), and [how they are run and read](../analysis.md)."
+
+
+def _analysis_settings(settings: Iterable[Setting[Any]]) -> Iterator[str]:
+    yield "| Setting | Default | May be | What it is |\n|---|---|---|---|"
+    for one in settings:
+        default = one.kind.show(one.default) or "none"
+        yield f"| `{one.name}` | `{default}` | {one.kind.bounds} | {one.help} |"
 
 
 def _settings_page() -> Iterator[str]:
