@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import ruptures
 from numpy.typing import NDArray
 
 LEAST_STEPS = 24
@@ -55,6 +54,8 @@ def changes(at: NDArray[np.float64], values: NDArray[np.float64], least: float) 
     scale = max(noise, least / 10, 1e-12)
     if float(figures.max() - figures.min()) < least:
         return []
+    import ruptures
+
     model = ruptures.KernelCPD(kernel="linear", min_size=LEAST_SEGMENT).fit((figures / scale).reshape(-1, 1))
     edges = [0, *model.predict(pen=4 * np.log(len(figures)))]
     levels = [float(np.median(figures[a:b])) for a, b in pairwise(edges)]

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 MOST_POINTS = 40
 LEAST_POINTS = 12
@@ -100,6 +99,8 @@ def _residuals(
 
 
 def _line(times: NDArray[np.float64], figures: NDArray[np.float64]) -> tuple[float, float]:
+    from scipy import stats
+
     found = stats.theilslopes(figures, times)
     return float(found.slope), float(np.median(figures - found.slope * times))
 

@@ -13,10 +13,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-from ortools.sat.python import cp_model
+from typing import TYPE_CHECKING
 
 from virtscope.analysis.placement import Domain, Fleet, Host, Where, groups
+
+if TYPE_CHECKING:
+    from ortools.sat.python import cp_model
 
 THOUSANDTHS = 1000
 RESOLUTION = 0.005
@@ -40,6 +42,8 @@ class Placement:
     """The rules of a fleet as a model, to which one objective is added."""
 
     def __init__(self, fleet: Fleet) -> None:
+        from ortools.sat.python import cp_model  # it takes seconds to load
+
         self.fleet = fleet
         self.model = cp_model.CpModel()
         self.on: dict[tuple[str, str], cp_model.IntVar] = {}
@@ -166,6 +170,8 @@ class Placement:
                     self.model.add(on == there[0])
 
     def _solved(self, seconds: float, hint: Where, gap: float = 0.0) -> Answer:
+        from ortools.sat.python import cp_model
+
         if not self._possible:
             return Answer(None, math.inf, True)
         for domain, host in hint.items():
