@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
@@ -23,6 +23,7 @@ from tests.server.access import projects
 from tests.synthetic import opened
 from virtscope.exposition.board import Board
 from virtscope.prometheus.history import History
+from virtscope.sample import Batch
 from virtscope.server.access.access import Access
 from virtscope.server.access.registry import Registry
 from virtscope.server.access.settings import AccessSettings
@@ -148,8 +149,11 @@ def serving(
     *,
     tls: bool = False,
     clock: Callable[[], float] = time.time,
+    uris: Sequence[str] = projects.URIS,
+    told: Sequence[Batch] = (),
+    interval: float = 5.0,
 ) -> Iterator[Served]:
-    """A server in a thread, on a port and on a socket of its own."""
+    """A server in a thread, on a port and on a socket of its own; over two projects, unless the agents told else."""
     listener = socket.create_server(("127.0.0.1", 0))
     own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     own.bind(str(folder / "server.sock"))
@@ -158,9 +162,9 @@ def serving(
     registry = Registry(folder)
     access = Access(registry, folder, settings(address) if settings else AccessSettings(https=tls), clock)
     with opened(folder / "samples") as store, _certificate(folder, tls) as (ca, options):
-        batches = projects.batches()
+        batches = told or projects.batches()
         store.store.append(batches)
-        fleet = Fleet(projects.URIS, store.records.known(), store.store.last_seen())
+        fleet = Fleet(uris, store.records.known(), store.store.last_seen())
         present = Present(store.store, fleet)
         present.committed(1, batches[-1].at)
         board = Board()
@@ -181,7 +185,7 @@ def serving(
             live=Live(),
             started=time.time(),
             demo=False,
-            interval=5.0,
+            interval=interval,
             keep_days=14,
             board=board,
         )

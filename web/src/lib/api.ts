@@ -1,7 +1,7 @@
 // The API's shapes, as its OpenAPI document has them, and how it is asked. Times are Unix seconds, null is unknown.
 
 export type Figures = Record<string, number | null>;
-export type Scope = 'host' | 'domain' | 'vcpu' | 'disk' | 'nic';
+export type Scope = 'host' | 'cell' | 'pool' | 'domain' | 'vcpu' | 'disk' | 'nic';
 
 export interface Info {
   version: string;
@@ -28,15 +28,20 @@ export interface Host {
   reason: string | null;
   last_seen: number | null;
   interval: number;
+  agent: string | null;
   facts: {
     cpus: number | null;
     memory_bytes: number | null;
     cpu_model: string | null;
+    topology: string | null;
     hypervisor: string | null;
     libvirt: string | null;
   } | null;
   domains: { total: number; running: number };
   figures: Figures;
+}
+export interface HostDetail extends Host {
+  cells: { cell: number; figures: Figures }[];
 }
 export interface Domain {
   id: string;
@@ -89,10 +94,83 @@ export interface Nic {
   figures: Figures;
 }
 export interface DomainDetail extends Domain {
+  description: string | null;
+  firmware: string | null;
+  guest: { hostname: string | null; os: string | null; kernel: string | null; users: string[] } | null;
+  jobs: { job: string; figures: Figures }[];
+  filesystems: { mountpoint: string; figures: Figures }[];
   vcpus: Vcpu[];
   disks: Disk[];
   nics: Nic[];
   xml: string;
+  persistent_xml: string | null;
+}
+/** How a domain was described from a time on. */
+export interface Version {
+  at: number;
+  host: string;
+  host_name: string;
+  defined: boolean;
+  changes: string[];
+  xml: string | null;
+}
+/** A filter at its place in the tree. */
+export interface Node {
+  name: string;
+  chain: string | null;
+  priority: number | null;
+  rules: {
+    action: string;
+    direction: string;
+    priority: number;
+    matches: { protocol: string; attributes: Record<string, string>; negated: boolean }[];
+  }[];
+  children: Node[];
+  problem: string | null;
+}
+/** The filter of one interface. */
+export interface Guard {
+  mac: string;
+  target: string;
+  filter: string | null;
+  parameters: Record<string, string>;
+  tree: Node | null;
+  missing: string[];
+  binding: { filter: string | null; problem: string | null } | null;
+  problem: string | null;
+}
+export interface Pool {
+  id: string;
+  name: string;
+  host: string;
+  type: string | null;
+  target: string | null;
+  active: boolean;
+  state: string;
+  figures: Figures;
+  volumes: { volume: string; figures: Figures }[];
+  problem: string | null;
+}
+export interface Network {
+  id: string;
+  name: string;
+  host: string;
+  active: boolean;
+  bridge: string | null;
+  forward: string | null;
+  leases: { mac: string; address: string; hostname: string | null; expires: number }[];
+  problem: string | null;
+}
+export interface FilterSummary {
+  id: string;
+  name: string;
+  host: string;
+  chain: string | null;
+  priority: number | null;
+  references: string[];
+  rules: number;
+  interfaces: number;
+  problem: string | null;
 }
 export interface Series {
   start: number;

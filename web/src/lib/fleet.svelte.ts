@@ -14,6 +14,8 @@ import { History } from './history';
 const SPARK_POINTS = 60;
 const AGAIN_MS = 3000;
 const MOST_HAPPENINGS = 200;
+/** Of the time, the share that taking in the whole fleet may cost: a large one is asked for less often. */
+const SHARE = 0.05;
 
 class Fleet {
   info = $state.raw<Info | null>(null);
@@ -33,6 +35,8 @@ class Fleet {
   #source: EventSource | null = null;
   #busy = false;
   #again = false;
+  #due = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   /** Counts starts and stops: what an earlier start still waits for is not of interest any more. */
   #run = 0;
 
@@ -49,6 +53,7 @@ class Fleet {
   /** Ends what goes on, and forgets what was shown: the next one may not see it. */
   stop(): void {
     this.#run += 1;
+    clearTimeout(this.#timer);
     this.#source?.close();
     this.#source = null;
     this.info = this.problem = null;
@@ -75,7 +80,7 @@ class Fleet {
     }
     if (run !== this.#run) return;
     this.#source = new EventSource('/api/v1/live');
-    this.#source.addEventListener('tick', () => void this.#refresh());
+    this.#source.addEventListener('tick', () => this.#told(run));
     this.#source.addEventListener('event', (message) => this.#happened(message));
     this.#source.addEventListener('error', () => {
       this.#source?.close();
@@ -114,6 +119,14 @@ class Fleet {
     if (this.problem) throw this.problem;
   }
 
+  /** There is something new: it is asked for at once, or when the last answer was worth its cost. */
+  #told(run: number): void {
+    clearTimeout(this.#timer);
+    const wait = this.#due - performance.now();
+    if (wait <= 0) void this.#refresh();
+    else this.#timer = setTimeout(() => run === this.#run && void this.#refresh(), wait);
+  }
+
   async #refresh(): Promise<void> {
     if (this.#busy) {
       this.#again = true;
@@ -121,6 +134,7 @@ class Fleet {
     }
     this.#busy = true;
     const run = this.#run;
+    const began = performance.now();
     try {
       const [hosts, domains] = await Promise.all([
         get<{ hosts: Host[] }>('hosts'),
@@ -144,9 +158,11 @@ class Fleet {
       if (run === this.#run) this.#away(error);
     } finally {
       this.#busy = false;
+      const ended = performance.now();
+      this.#due = ended + (ended - began) / SHARE - 1000;
       if (this.#again) {
         this.#again = false;
-        void this.#refresh();
+        this.#told(run);
       }
     }
   }

@@ -59,6 +59,17 @@ export function clock(at: number): string {
   return new Date(at * 1000).toLocaleString();
 }
 
+/** A moment on an axis that is so many seconds long. */
+export function moment(at: number, seconds: number): string {
+  const when = new Date(at * 1000);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const time = `${two(when.getHours())}:${two(when.getMinutes())}`;
+  if (seconds <= 600) return `${time}:${two(when.getSeconds())}`;
+  if (seconds <= 100_000) return time;
+  const day = `${two(when.getMonth() + 1)}-${two(when.getDate())}`;
+  return time === '00:00' || seconds > 900_000 ? day : `${day} ${time}`;
+}
+
 const BY_UNIT: Record<string, (value: Figure) => string> = {
   bytes: size,
   bytes_per_second: rate,

@@ -16,11 +16,20 @@ class Router {
 
   /** Changes one parameter without a new entry in the history. */
   set(name: string, value: string): void {
+    this.merge({ [name]: value });
+  }
+
+  /** Changes parameters; an empty one is left out. A step that people want to take back gets an entry of its own. */
+  merge(changes: Record<string, string>, step = false): void {
     const query = new URLSearchParams(location.search);
-    if (value) query.set(name, value);
-    else query.delete(name);
+    for (const [name, value] of Object.entries(changes)) {
+      if (value) query.set(name, value);
+      else query.delete(name);
+    }
     const text = query.toString();
-    history.replaceState(null, '', `${location.pathname}${text ? `?${text}` : ''}`);
+    const to = `${location.pathname}${text ? `?${text}` : ''}`;
+    if (step) history.pushState(null, '', to);
+    else history.replaceState(null, '', to);
     this.#read();
   }
 

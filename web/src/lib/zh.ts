@@ -1,0 +1,2 @@
+// 中文. What is missing here is shown in English.
+export const ZH: Readonly<Record<string, string>> = {};
