@@ -92,6 +92,8 @@ class Story:
         self.end, self.start, self.step = end, end - seconds * 1000, step * 1000
         self.hosts = hosts
         self._dice = random.Random(7)
+        self._counters: dict[str, float] = {}
+        """Of the hosts."""
         self.machines = list(self._machines(domains))
         self.down = hosts - 1 if hosts > 2 else -1
         """The host that stops to answer."""
@@ -122,10 +124,10 @@ class Story:
         yield self._inventory()
         changed = False
         for tick, at in enumerate(range(self.start, self.end + 1, self.step), start=2):
-            news = not changed and at >= self.moved_at
+            news = bool(self.machines) and not changed and at >= self.moved_at
             changed = changed or news
-            samples = [self._sample(host, at, (at - self.start) / 1000) for host in range(self.hosts)]
-            samples = [one for one in samples if one is not None]
+            taken = [self._sample(host, at, (at - self.start) / 1000) for host in range(self.hosts)]
+            samples = [one for one in taken if one is not None]
             yield Batch("story", 1, tick, at, tuple(samples), **(self._changes() if news else {}))
         links = (
             (
@@ -174,11 +176,11 @@ class Story:
         grown = replace(
             grown,
             resources=replace(grown.resources, memory_bytes=96 * GIB),
-            disks=(*grown.disks, DiskFacts("vdb", source="/srv/images/archive.qcow2", bus="virtio", format="qcow2")),
+            disks=(*grown.disks, DiskFacts("vdc", source="/srv/images/archive.qcow2", bus="virtio", format="qcow2")),
             xml=grown.xml.replace("67108864", "100663296").replace(
                 "    <interface",
                 "    <disk type='file' device='disk'>\n      <source file='/srv/images/archive.qcow2'/>\n"
-                "      <target dev='vdb' bus='virtio'/>\n    </disk>\n    <interface",
+                "      <target dev='vdc' bus='virtio'/>\n    </disk>\n    <interface",
             ),
         )
         news: dict[str, Any] = {"domains": (grown,)}
@@ -190,10 +192,12 @@ class Story:
         return news
 
     def _events(self) -> Iterator[Event]:
+        if not self.machines:
+            return
         minute = 60_000
         first, grown, moved = self.machines[0], self.machines[2], self.machines[3]
         yield Event(
-            self.moved_at, host_id(grown.host), grown.id, "configuration changed", "disk vdb added; memory bytes"
+            self.moved_at, host_id(grown.host), grown.id, "configuration changed", "disk vdc added; memory bytes"
         )
         yield Event(self.moved_at + minute, host_id(2), moved.id, "started", "migrated")
         yield Event(self.end - 9 * minute, host_id(0), self.machines[7].id, "crashed", "panicked")
@@ -230,8 +234,9 @@ class Story:
 
     def _busy(self, machine: Machine, passed: float) -> float:
         vcpus, _, share, *_ = machine.shape
+        passed += 7200 - (self.end - self.start) / 1000  # it ends alike, however long it is
         wave = 1 + 0.45 * math.sin(passed / 5400 + machine.phase * 6.28) + 0.25 * math.sin(passed / 610 + machine.phase)
-        if machine.role == "batch" and passed < (self.end - self.start) * 0.0004:
+        if machine.role == "batch" and passed < 3600:
             return 0.02
         return vcpus * min(0.98, max(0.003, share * wave * (0.9 + 0.2 * self._dice.random())))
 
@@ -268,7 +273,7 @@ class Story:
                     Scope.VCPU,
                     (machine.id, vcpu),
                     state=1,
-                    time=machine.count(f"time{vcpu}", got / vcpus * seconds * SECOND * (0.8 + 0.05 * vcpu)),
+                    time=machine.count(f"time{vcpu}", got / vcpus * seconds * SECOND * (1 - 0.02 * vcpu)),
                     wait=machine.count(f"wait{vcpu}", 0.01 * seconds * SECOND),
                     delay=machine.count(f"delay{vcpu}", waited / vcpus * seconds * SECOND),
                 )
@@ -309,12 +314,12 @@ class Story:
         )
 
     def _host(self, number: int, used: float, lacking: float, domains: int) -> Row:
-        counters = self.machines[number].counters
+        counters = self._counters
         seconds = self.step / 1000
 
         def count(name: str, much: float) -> int:
-            counters[f"host {name}"] = counters.get(f"host {name}", 1e15) + much
-            return int(counters[f"host {name}"])
+            counters[f"{number} {name}"] = counters.get(f"{number} {name}", 1e15) + much
+            return int(counters[f"{number} {name}"])
 
         idle = CPUS * seconds * SECOND - used
         pressure = min(0.9, lacking / CPUS) + 0.01

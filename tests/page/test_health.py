@@ -21,7 +21,7 @@ def agents_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]
 
 
 def test_from_the_line_to_paste_to_an_agent_that_is_revoked(agents_server: Running, tmp_path: Path) -> None:
-    with browser(agents_server.address) as page:
+    with browser(agents_server.address, "status of 404") as page:
         page.goto("/health")
         expect(page.get_by_test_id("health")).to_contain_text("All is well")
         expect(page.get_by_text("No host is enrolled yet")).to_be_visible()

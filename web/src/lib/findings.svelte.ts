@@ -4,7 +4,7 @@ import { get, Problem } from './api';
 export type Severity = 'ok' | 'info' | 'warning' | 'critical';
 export interface Finding {
   analysis: string;
-  subject: { kind: string; id: string; name: string; host: string; part: string };
+  subject: { kind: string; id: string; name: string; host: string; host_name?: string; part: string };
   verdict: string;
   severity: Severity;
   reason: string;
