@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, Dialog, Locator, Page, Route, expect
 
-from tests.page.showcase import BULLY, HOSTILE, Story, host_id, showcase
+from tests.page.showcase import BULLY, HOSTILE, showcase
 from tests.page.test_page import opened
 from tests.server.access.serving import Served
 
@@ -330,9 +330,3 @@ def test_a_fleet_without_domains_says_what_to_do(chromium: Browser, empty: Serve
     with opened(chromium, empty.address, "status of 404") as page:
         page.goto("/domains")
         expect(page.get_by_test_id("nothing")).to_contain_text("virsh define")
-
-
-def test_the_story_is_as_told() -> None:
-    story = Story(1_800_000_000_000, 1800, 60)
-    assert [machine.name for machine in story.machines].count(BULLY) == 1
-    assert host_id(1).endswith("1")

@@ -47,7 +47,8 @@ class Findings {
     if (Date.now() - this.#asked < EVERY_MS) return;
     this.#asked = Date.now();
     try {
-      this.all = (await get<{ findings: Finding[] }>('findings')).findings;
+      const answer = await get<{ findings: { finding: Finding }[] }>('findings', { severity: 'info' });
+      this.all = answer.findings.map((kept) => kept.finding);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       if (error.status === 404 || error.status === 403) {
