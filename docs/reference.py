@@ -203,9 +203,13 @@ def _commands() -> Iterator[str]:
     """Every command and every group's own, in the order of the help."""
     yield ""
     for entry in ENTRIES.values():
-        yield entry.name
-        for name in getattr(loaded(entry), "commands", {}):
-            yield f"{entry.name} {name}"
+        yield from _with_its_own(entry.name, loaded(entry))
+
+
+def _with_its_own(name: str, command: object) -> Iterator[str]:
+    yield name
+    for part, inner in getattr(command, "commands", {}).items():
+        yield from _with_its_own(f"{name} {part}", inner)
 
 
 def _cli_page() -> Iterator[str]:

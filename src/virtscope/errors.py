@@ -24,6 +24,7 @@ VirtscopeError
 ├── WireError            what travels between agent and server
 │   ├── Malformed        bytes that cannot be understood, now or later
 │   └── TooNew           what only a newer version can read
+├── ReceiverError        somebody could not be told of an alert
 └── ServerError          a virtscope server did not answer, or answered with an error
 """
 
@@ -177,3 +178,7 @@ class ServerError(VirtscopeError):
     """A virtscope server did not answer, or answered with an error."""
 
     exit_status = 3
+
+
+class ReceiverError(VirtscopeError):
+    """Somebody could not be told of an alert."""

@@ -28,14 +28,18 @@ RECORDED = Path(__file__).parent / "recorded_keys.json"
 ALL = [command for command in _commands() if command]
 """Every command and group, as it is called."""
 RUNS_ON = {"up", "agent", "server", "top", "backup", "restore", "store check"}
-CHANGES = re.compile(r"add|set|remove|passwd|create|revoke|withdraw|rename|enrol|login|logout|use")
+CHANGES = re.compile(
+    r"add|set|remove|passwd|create|revoke|withdraw|rename|enrol|login|logout|use|apply|end|retry|receivers"
+)
 
 
 def made(name: str) -> Any:
     """The command of a name, as ``list domains``."""
-    first, _, second = name.partition(" ")
+    first, *rest = name.split()
     command = loaded(ENTRIES[first])
-    return command.commands[second] if second else command
+    for part in rest:
+        command = command.commands[part]
+    return command
 
 
 def examples(name: str) -> list[str]:

@@ -10,7 +10,6 @@ import random
 import re
 import selectors
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -21,7 +20,7 @@ from typing import Any
 import urllib3
 
 from tests.faults.witness import Balance, balance
-from tests.running import PATIENCE, until
+from tests.running import PATIENCE, free_port, until
 from virtscope.agent.enrolment.enrol import enrol
 from virtscope.agent.enrolment.identity import FILE
 
@@ -34,14 +33,6 @@ FULL = os.environ.get("VIRTSCOPE_FAULTS") == "full"
 def sized(short: int, full: int) -> int:
     """How many: in a normal run, and in the long form."""
     return full if FULL else short
-
-
-def free_port() -> int:
-    """A port that nobody listens on, for a server that comes again at the same place."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Process:

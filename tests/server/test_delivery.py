@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,16 +10,8 @@ from typing import Any
 
 import duckdb
 
-from tests.running import Running, RunningAgent, enrol, running, until, virtscope
+from tests.running import Running, RunningAgent, enrol, free_port, running, until, virtscope
 from virtscope.exposition import own
-
-
-def free_port() -> int:
-    """A port that is free for now: a server that is started again must have the same one."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -33,7 +33,7 @@ class Column:
         return self.shown is not text.plain
 
 
-def _at(*path: str) -> Callable[[Item], Any]:
+def at(*path: str) -> Callable[[Item], Any]:
     """The value at a path into nested objects; None where it ends early."""
 
     def value(item: Item) -> Any:
@@ -46,7 +46,7 @@ def _at(*path: str) -> Callable[[Item], Any]:
 
 
 def _figure(name: str) -> Callable[[Item], Any]:
-    return _at("figures", name)
+    return at("figures", name)
 
 
 def _sum_of(first: str, second: str) -> Callable[[Item], Any]:
@@ -65,29 +65,29 @@ def _state(item: Item) -> str:
     return f"{state}, stale" if item.get("stale") else state
 
 
-_DOMAIN = Column("DOMAIN", _at("domain_name"))
-_HOST = Column("HOST", _at("host_name"))
+_DOMAIN = Column("DOMAIN", at("domain_name"))
+_HOST = Column("HOST", at("host_name"))
 
 HOSTS = (
-    Column("NAME", _at("name")),
-    Column("STATE", _at("state")),
-    Column("CPUS", _at("facts", "cpus"), text.number),
+    Column("NAME", at("name")),
+    Column("STATE", at("state")),
+    Column("CPUS", at("facts", "cpus"), text.number),
     Column("CPU", _figure("cpu_ratio"), text.ratio),
-    Column("MEMORY", _at("facts", "memory_bytes"), text.size),
+    Column("MEMORY", at("facts", "memory_bytes"), text.size),
     Column("USED", _figure("memory_used_ratio"), text.ratio),
     Column("LOAD", _figure("load1"), text.number),
-    Column("RUNNING", _at("domains", "running"), text.number),
-    Column("DOMAINS", _at("domains", "total"), text.number),
-    Column("REASON", _at("reason")),
+    Column("RUNNING", at("domains", "running"), text.number),
+    Column("DOMAINS", at("domains", "total"), text.number),
+    Column("REASON", at("reason")),
     Column("VCPU/CPU", _figure("vcpu_overcommit"), text.cores, wide=True),
     Column("STEAL", _figure("steal_cores"), text.cores, wide=True),
-    Column("SEEN", _at("last_seen"), text.ago, wide=True),
-    Column("HYPERVISOR", _at("facts", "hypervisor"), wide=True),
-    Column("ID", _at("id"), wide=True),
-    Column("URI", _at("uri"), wide=True),
+    Column("SEEN", at("last_seen"), text.ago, wide=True),
+    Column("HYPERVISOR", at("facts", "hypervisor"), wide=True),
+    Column("ID", at("id"), wide=True),
+    Column("URI", at("uri"), wide=True),
 )
 DOMAINS = (
-    Column("NAME", _at("name")),
+    Column("NAME", at("name")),
     Column("STATE", _state),
     _HOST,
     Column("VCPUS", _figure("vcpus"), text.number),
@@ -102,14 +102,14 @@ DOMAINS = (
     Column("NET OUT", _figure("net_transmit"), text.rate),
     Column("ERRORS", _sum_of("net_receive_errors", "net_transmit_errors"), text.number, wide=True),
     Column("DROPS", _sum_of("net_receive_drops", "net_transmit_drops"), text.number, wide=True),
-    Column("INSTANCE", _at("facts", "instance_name"), wide=True),
-    Column("FLAVOR", _at("facts", "flavor"), wide=True),
-    Column("PROJECT", _at("facts", "project"), wide=True),
-    Column("ID", _at("id"), wide=True),
+    Column("INSTANCE", at("facts", "instance_name"), wide=True),
+    Column("FLAVOR", at("facts", "flavor"), wide=True),
+    Column("PROJECT", at("facts", "project"), wide=True),
+    Column("ID", at("id"), wide=True),
 )
 DISKS = (
     _DOMAIN,
-    Column("TARGET", _at("target")),
+    Column("TARGET", at("target")),
     Column("READ", _figure("read"), text.rate),
     Column("WRITE", _figure("write"), text.rate),
     Column("READS", _figure("read_requests"), text.number),
@@ -118,147 +118,147 @@ DISKS = (
     Column("W LATENCY", _figure("write_latency"), text.duration),
     Column("CAPACITY", _figure("capacity"), text.size),
     Column("ALLOCATED", _figure("allocation"), text.size),
-    Column("BUS", _at("bus"), wide=True),
-    Column("FORMAT", _at("format"), wide=True),
-    Column("CACHE", _at("cache"), wide=True),
-    Column("SOURCE", _at("source"), wide=True),
-    Column("HOST", _at("host_name"), wide=True),
+    Column("BUS", at("bus"), wide=True),
+    Column("FORMAT", at("format"), wide=True),
+    Column("CACHE", at("cache"), wide=True),
+    Column("SOURCE", at("source"), wide=True),
+    Column("HOST", at("host_name"), wide=True),
 )
 NICS = (
     _DOMAIN,
-    Column("MAC", _at("mac")),
-    Column("TARGET", _at("target")),
-    Column("SOURCE", _at("source")),
-    Column("FILTER", _at("filter")),
+    Column("MAC", at("mac")),
+    Column("TARGET", at("target")),
+    Column("SOURCE", at("source")),
+    Column("FILTER", at("filter")),
     Column("IN", _figure("receive"), text.rate),
     Column("OUT", _figure("transmit"), text.rate),
     Column("PKTS IN", _figure("receive_packets"), text.number),
     Column("PKTS OUT", _figure("transmit_packets"), text.number),
     Column("ERRORS", _sum_of("receive_errors", "transmit_errors"), text.number),
     Column("DROPS", _sum_of("receive_drops", "transmit_drops"), text.number),
-    Column("TYPE", _at("type"), wide=True),
-    Column("MODEL", _at("model"), wide=True),
-    Column("HOST", _at("host_name"), wide=True),
+    Column("TYPE", at("type"), wide=True),
+    Column("MODEL", at("model"), wide=True),
+    Column("HOST", at("host_name"), wide=True),
 )
 
 FILTERS = (
-    Column("NAME", _at("name")),
+    Column("NAME", at("name")),
     _HOST,
-    Column("CHAIN", _at("chain")),
-    Column("PRIORITY", _at("priority"), text.number),
-    Column("RULES", _at("rules"), text.number),
-    Column("INTERFACES", _at("interfaces"), text.number),
+    Column("CHAIN", at("chain")),
+    Column("PRIORITY", at("priority"), text.number),
+    Column("RULES", at("rules"), text.number),
+    Column("INTERFACES", at("interfaces"), text.number),
     Column("INCLUDES", lambda item: ", ".join(item["references"])),
-    Column("PROBLEM", _at("problem"), wide=True),
-    Column("ID", _at("id"), wide=True),
+    Column("PROBLEM", at("problem"), wide=True),
+    Column("ID", at("id"), wide=True),
 )
 NETWORKS = (
-    Column("NAME", _at("name")),
+    Column("NAME", at("name")),
     _HOST,
     Column("STATE", lambda item: "active" if item["active"] else "inactive"),
     Column("AUTOSTART", lambda item: "yes" if item["autostart"] else "no"),
-    Column("FORWARD", _at("forward")),
-    Column("BRIDGE", _at("bridge")),
+    Column("FORWARD", at("forward")),
+    Column("BRIDGE", at("bridge")),
     Column("LEASES", lambda item: len(item["leases"]), text.number),
     Column("ADDRESSES", lambda item: ", ".join(lease["address"] for lease in item["leases"]), wide=True),
-    Column("ID", _at("id"), wide=True),
+    Column("ID", at("id"), wide=True),
 )
 POOLS = (
-    Column("NAME", _at("name")),
+    Column("NAME", at("name")),
     _HOST,
-    Column("STATE", _at("state")),
-    Column("TYPE", _at("type")),
+    Column("STATE", at("state")),
+    Column("TYPE", at("type")),
     Column("CAPACITY", _figure("capacity"), text.size),
     Column("USED", _figure("used_ratio"), text.ratio),
     Column("AVAILABLE", _figure("available"), text.size),
     Column("PROMISED", _figure("volumes_capacity"), text.size),
     Column("VOLUMES", lambda item: len(item["volumes"]), text.number),
-    Column("TARGET", _at("target"), wide=True),
-    Column("ID", _at("id"), wide=True),
+    Column("TARGET", at("target"), wide=True),
+    Column("ID", at("id"), wide=True),
 )
 EVENTS = (
     Column("TIME", lambda item: shown(item["at"])),
     _HOST,
     _DOMAIN,
-    Column("EVENT", _at("kind")),
-    Column("DETAIL", _at("detail")),
-    Column("ID", _at("domain"), wide=True),
+    Column("EVENT", at("kind")),
+    Column("DETAIL", at("detail")),
+    Column("ID", at("domain"), wide=True),
 )
 
 AGENTS = (
-    Column("NAME", _at("name")),
-    Column("STATE", _at("state")),
-    Column("HOSTS", lambda item: len(_at("status", "hosts")(item) or ()), text.number),
-    Column("HEARD", _at("status", "last_heard"), text.ago),
-    Column("LAG", _at("status", "lag_seconds"), text.duration),
-    Column("BACKLOG", _at("status", "backlog_bytes"), text.size),
-    Column("CLOCK", _at("status", "clock_offset_seconds"), text.offset),
-    Column("DROPPED", _at("status", "dropped_batches"), text.number),
-    Column("VERSION", lambda item: _at("status", "version")(item) or item["version"]),
-    Column("EXPIRES", _at("expires"), shown),
+    Column("NAME", at("name")),
+    Column("STATE", at("state")),
+    Column("HOSTS", lambda item: len(at("status", "hosts")(item) or ()), text.number),
+    Column("HEARD", at("status", "last_heard"), text.ago),
+    Column("LAG", at("status", "lag_seconds"), text.duration),
+    Column("BACKLOG", at("status", "backlog_bytes"), text.size),
+    Column("CLOCK", at("status", "clock_offset_seconds"), text.offset),
+    Column("DROPPED", at("status", "dropped_batches"), text.number),
+    Column("VERSION", lambda item: at("status", "version")(item) or item["version"]),
+    Column("EXPIRES", at("expires"), shown),
     Column("REASON", lambda item: "; ".join(item["remarks"])),
-    Column("BATCHES", _at("status", "backlog_batches"), text.number, wide=True),
-    Column("SEEN", _at("seen"), text.ago, wide=True),
-    Column("ADDRESS", _at("address"), wide=True),
-    Column("ENROLLED", _at("made"), shown, wide=True),
-    Column("REVOKED", _at("revoked"), shown, wide=True),
-    Column("CERTIFICATE", _at("certificate"), wide=True),
-    Column("ID", _at("id"), wide=True),
+    Column("BATCHES", at("status", "backlog_batches"), text.number, wide=True),
+    Column("SEEN", at("seen"), text.ago, wide=True),
+    Column("ADDRESS", at("address"), wide=True),
+    Column("ENROLLED", at("made"), shown, wide=True),
+    Column("REVOKED", at("revoked"), shown, wide=True),
+    Column("CERTIFICATE", at("certificate"), wide=True),
+    Column("ID", at("id"), wide=True),
 )
 TOKENS = (
-    Column("ID", _at("id")),
-    Column("STATE", _at("state")),
-    Column("NAME", _at("name")),
-    Column("EXPIRES", _at("expires"), shown),
-    Column("MADE", _at("made"), shown),
-    Column("MADE BY", _at("made_by")),
-    Column("USED", _at("used"), shown),
-    Column("AGENT", _at("agent")),
+    Column("ID", at("id")),
+    Column("STATE", at("state")),
+    Column("NAME", at("name")),
+    Column("EXPIRES", at("expires"), shown),
+    Column("MADE", at("made"), shown),
+    Column("MADE BY", at("made_by")),
+    Column("USED", at("used"), shown),
+    Column("AGENT", at("agent")),
 )
 USERS = (
-    Column("NAME", _at("name")),
-    Column("ROLE", _at("role")),
+    Column("NAME", at("name")),
+    Column("ROLE", at("role")),
     Column("PROJECTS", lambda user: "all" if user["projects"] is None else ", ".join(user["projects"]) or "none"),
-    Column("SIGNED IN", _at("signed_in"), shown),
-    Column("E-MAIL", _at("email")),
-    Column("BY", _at("issuer")),
-    Column("ADDED", _at("created"), shown, wide=True),
-    Column("SUBJECT", _at("subject"), wide=True),
+    Column("SIGNED IN", at("signed_in"), shown),
+    Column("E-MAIL", at("email")),
+    Column("BY", at("issuer")),
+    Column("ADDED", at("created"), shown, wide=True),
+    Column("SUBJECT", at("subject"), wide=True),
 )
 API_TOKENS = (
-    Column("ID", _at("id"), str),
-    Column("NAME", _at("name")),
-    Column("USER", _at("user")),
-    Column("ROLE", _at("role")),
+    Column("ID", at("id"), str),
+    Column("NAME", at("name")),
+    Column("USER", at("user")),
+    Column("ROLE", at("role")),
     Column("PROJECTS", lambda token: "all" if token["projects"] is None else ", ".join(token["projects"]) or "none"),
-    Column("EXPIRES", _at("expires"), shown),
-    Column("USED", _at("used"), shown),
-    Column("MADE", _at("created"), shown, wide=True),
+    Column("EXPIRES", at("expires"), shown),
+    Column("USED", at("used"), shown),
+    Column("MADE", at("created"), shown, wide=True),
 )
 FLAWS = (
-    Column("FILE", _at("path")),
-    Column("REASON", _at("reason")),
-    Column("OUTCOME", _at("outcome")),
+    Column("FILE", at("path")),
+    Column("REASON", at("reason")),
+    Column("OUTCOME", at("outcome")),
 )
 STORE = (
-    Column("LEVEL", _at("level")),
-    Column("SIZE", _at("bytes"), text.size),
-    Column("FILES", _at("files"), text.number),
-    Column("FROM", _at("oldest"), shown),
-    Column("TO", _at("newest"), shown),
-    Column("KEPT, DAYS", _at("keep_days"), text.number),
+    Column("LEVEL", at("level")),
+    Column("SIZE", at("bytes"), text.size),
+    Column("FILES", at("files"), text.number),
+    Column("FROM", at("oldest"), shown),
+    Column("TO", at("newest"), shown),
+    Column("KEPT, DAYS", at("keep_days"), text.number),
 )
 CONTEXTS = (
-    Column("NAME", _at("name")),
+    Column("NAME", at("name")),
     Column("CURRENT", lambda context: "*" if context["current"] else None),
-    Column("SERVER", _at("server")),
+    Column("SERVER", at("server")),
     Column("CONNECT", lambda context: ", ".join(context["connect"])),
 )
 FINDINGS_OF_DOCTOR = (
-    Column("SUBJECT", _at("subject")),
+    Column("SUBJECT", at("subject")),
     Column("GOOD", lambda finding: {True: "yes", False: "no", None: "look"}[finding["good"]]),
-    Column("DETAIL", _at("detail")),
-    Column("REMEDY", _at("remedy")),
+    Column("DETAIL", at("detail")),
+    Column("REMEDY", at("remedy")),
 )
 
 OF: Mapping[str, tuple[Column, ...]] = {

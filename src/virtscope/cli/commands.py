@@ -73,6 +73,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
             "What sizing policies would have kept, and how often that had been too little.",
         ),
         Entry("plan", "plan:plan", "What if hosts die, what if more domains come, and how many fit."),
+        Entry("alerts", "alerts:app", "Alerts: what fires, the rules, silences, and who is told."),
     ),
     "Run": (
         Entry(

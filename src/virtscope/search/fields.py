@@ -59,6 +59,11 @@ def _yes(*path: str) -> Value:
     return lambda item: None if (value := found(item)) is None else "yes" if value else "no"
 
 
+def _distance(*path: str) -> Value:
+    found = at(*path)
+    return lambda item: None if (value := found(item)) is None else abs(value)
+
+
 def _list(*path: str) -> Value:
     found = at(*path)
     return lambda item: ", ".join(str(part) for part in found(item) or ()) or None
@@ -143,6 +148,18 @@ _NICS = (
     Field("drops", sum_of("receive_drops", "transmit_drops"), "Packets dropped, both ways.", Unit.PER_SECOND),
 )
 
+_AGENTS = (
+    _name("name", at("name"), "The agent's name."),
+    _name("id", at("id"), "Its id."),
+    Field("state", at("state"), "enrolled, expired, revoked."),
+    Field("version", at("version"), "The version that it runs."),
+    Field("lag", at("status", "lag_seconds"), "How old its newest stored sample is.", Unit.SECONDS),
+    Field("backlog", at("status", "backlog_batches"), "Batches that wait on its host.", Unit.COUNT),
+    Field("clock", _distance("status", "clock_offset_seconds"), "How far its clock is off, either way.", Unit.SECONDS),
+    Field("dropped", at("status", "dropped_batches"), "Batches that it had to give up.", Unit.COUNT),
+    Field("problem", at("status", "problem"), "Why its last delivery was not taken."),
+)
+
 _SHORT: Mapping[str, Mapping[str, str]] = {
     "hosts": {
         "host": "name",
@@ -182,6 +199,7 @@ _PLACED = (
     Field("problem", at("problem"), "Why its XML could not be read."),
 )
 _TEXTS: Mapping[str, tuple[Field, ...]] = {
+    "agents": _AGENTS,
     "hosts": _HOSTS,
     "domains": _DOMAINS,
     "disks": _DISKS,

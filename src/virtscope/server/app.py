@@ -13,18 +13,23 @@ from virtscope import __version__
 from virtscope.server import analysis_routes, api, keeping, open_data, page, problems, remote_read
 from virtscope.server.access import guard, oidc_routes, routes
 from virtscope.server.access.access import Access
+from virtscope.server.alerting import api as alerts
+from virtscope.server.alerting.api import Alerting
 from virtscope.server.enrolment import api as agents
 from virtscope.server.enrolment.api import Enrolment
 from virtscope.server.services import Services
 
 
-def application(services: Services, access: Access, enrolment: Enrolment | None = None) -> FastAPI:
+def application(
+    services: Services, access: Access, enrolment: Enrolment | None = None, alerting: Alerting | None = None
+) -> FastAPI:
     """The application that answers from these services, to those whom the access lets in.
 
     Args:
         services: what the routes answer from.
         access: who may come in.
         enrolment: the agents, where the server takes any.
+        alerting: the rules, and who is told.
     """
 
     @asynccontextmanager
@@ -36,6 +41,7 @@ def application(services: Services, access: Access, enrolment: Enrolment | None 
     app = _bare(life)
     app.state.services = services
     app.state.enrolment = enrolment
+    app.state.alerting = alerting
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=3)
     problems.install(app)
     page.install(app)
@@ -60,7 +66,7 @@ def _bare(life: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None) -
     )
     for routes_of in (
         *(api.health, api.router, analysis_routes.router, keeping.router, open_data.router, remote_read.router),
-        *(agents.router, routes.router, oidc_routes.router),
+        *(agents.router, alerts.router, routes.router, oidc_routes.router),
     ):
         app.include_router(routes_of())
     return app

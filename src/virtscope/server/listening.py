@@ -71,8 +71,8 @@ def owners(folder: Path) -> socket.socket:
     return listener
 
 
-def url(listener: socket.socket, scheme: str) -> str:
-    """Where a socket that listens is reached from this machine."""
+def url(listener: socket.socket, scheme: str, name: str = "") -> str:
+    """Where a socket that listens is reached from this machine, or from anywhere by the name of it."""
     host, port = listener.getsockname()[:2]
-    shown = {"0.0.0.0": "127.0.0.1", "::": "localhost"}.get(host, host)
+    shown = name or {"0.0.0.0": "127.0.0.1", "::": "localhost"}.get(host, host)
     return f"{scheme}://[{shown}]:{port}/" if ":" in shown else f"{scheme}://{shown}:{port}/"

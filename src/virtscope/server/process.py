@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from virtscope.agent import collector
 from virtscope.agent.settings import Watching
+from virtscope.alerts.observe import World
 from virtscope.exposition import own
 from virtscope.exposition.board import Board
 from virtscope.exposition.own import Told
@@ -32,9 +33,13 @@ from virtscope.server.access.access import Access
 from virtscope.server.access.registry import Registry
 from virtscope.server.access.settings import AccessSettings, OidcSettings
 from virtscope.server.access.who import Role
+from virtscope.server.alerting.api import Alerting
+from virtscope.server.alerting.book import Book
+from virtscope.server.alerting.courier import Courier
+from virtscope.server.alerting.watch import Watch, world_of
 from virtscope.server.app import application
 from virtscope.server.enrolment.agents import Agents
-from virtscope.server.enrolment.api import Enrolment
+from virtscope.server.enrolment.api import Enrolment, listed
 from virtscope.server.enrolment.application import agents_application, peer
 from virtscope.server.enrolment.authority import Authority
 from virtscope.server.enrolment.peer import agents_server
@@ -175,6 +180,7 @@ class _Server:
         )
         self._schedule = Schedule(self._services, findings, settings.analyze_every, settings.analyses)
         self._intake: Intake | None = None
+        self._alerting: Alerting | None = None
         self._access: Access | None = None
 
     def serve(
@@ -196,7 +202,10 @@ class _Server:
                 enrolment, server = self._agents(agents, authority, certificate)
                 servers.append((server, agents))
         self._access = access = Access(self._registry, settings.data, self._access_settings(page, https=is_https))
-        app = application(self._services, access, enrolment)
+        scheme = "https" if is_https else "http"
+        where = listening.url(page, scheme)
+        self._alerting = self._alerts(listening.url(page, scheme, *settings.names[:1]), enrolment)
+        app = application(self._services, access, enrolment, self._alerting)
         servers += [
             (PageServer(app, self._live, self._pulse, certificate if is_https else None), page),
             (PageServer(app, self._live, self._pulse, None, first=False), owners),
@@ -206,7 +215,6 @@ class _Server:
         unwatch = self._manager.watch(self._pulse.late)
         front = Front(servers, ended.set)
         try:
-            where = listening.url(page, "https" if is_https else "http")
             ready(
                 where, enrolment.address if enrolment else None, access.bootstrap.secret if access.bootstrap else None
             )
@@ -221,12 +229,26 @@ class _Server:
     def close(self) -> None:
         """Store what is queued, and let everything go."""
         self._schedule.stop()
+        if self._alerting is not None:
+            self._alerting.watch.stop()
+            self._alerting.courier.stop()
         self._upkeep.stop()
         self._ingest.stop()
         if self._intake is not None:
             self._intake.close()
         if self._access is not None:
             self._access.close()
+
+    def _alerts(self, address: str, enrolment: Enrolment | None) -> Alerting:
+        """Ask the rules, and tell people, from now on."""
+
+        def world() -> World:
+            return world_of(self._present, (lambda: listed(enrolment)) if enrolment else tuple)
+
+        book, networks = Book(self._registry), self._settings.notify_networks
+        courier = Courier(book, lambda: watch.alerts, address, networks, self._pulse)
+        watch = Watch(book, world, address, courier.wake, self._pulse)
+        return Alerting(book, watch, courier, world)
 
     def _maintain(self, now: int) -> None:
         """Now and then, in the writing thread: who has fallen silent."""

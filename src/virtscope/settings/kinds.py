@@ -367,6 +367,25 @@ class Url:
 
 
 @dataclass(frozen=True, slots=True)
+class Network:
+    """A network, as ``10.0.0.0/8`` or ``fd00::/8``; an address alone is a network of one."""
+
+    metavar: ClassVar[str] = "NETWORK"
+    bounds: ClassVar[str] = "an address or a network, as 10.0.0.0/8"
+
+    def read(self, raw: object) -> str:
+        """The network in its usual form."""
+        try:
+            return str(ipaddress.ip_network(_text(raw)))
+        except ValueError as error:
+            raise Unreadable(f"is no network: {error}") from None
+
+    def show(self, value: str) -> str:
+        """The network."""
+        return value
+
+
+@dataclass(frozen=True, slots=True)
 class Listed(Generic[T]):
     """Several values: an option that is repeated, an array in TOML, separated by spaces in the environment."""
 

@@ -13,11 +13,12 @@ from virtscope.errors import BadInput
 from virtscope.settings import analyses, log, oidc, watching
 from virtscope.settings.declaration import Setting
 from virtscope.settings.folders import state_folder, user_state
-from virtscope.settings.kinds import Address, Listed, Listening, Place, SecretFile, Size, Switch, Text, Whole
+from virtscope.settings.kinds import Address, Listed, Listening, Network, Place, SecretFile, Size, Switch, Text, Whole
 from virtscope.settings.program import Complaint, Program, Resolved
 from virtscope.store.levels import Retention
 
 _PAGE, _AGENTS, _STORE, _CERTIFICATES, _PEOPLE = "Page and API", "Agents", "Data", "Certificates", "People"
+_ALERTS = "Alerts"
 
 LISTEN = Setting(
     "listen",
@@ -104,6 +105,14 @@ LOGIN: Setting[bool | None] = Setting(
     note="on, unless the page listens on loopback",
     off="no-login",
 )
+NOTIFY_NETWORKS: Setting[tuple[str, ...]] = Setting(
+    "notify-networks",
+    Listed(Network()),
+    (),
+    "Networks that receivers of alerts may be in though they are not public, as 10.0.0.0/8.",
+    _ALERTS,
+    note="none",
+)
 DEMO = Setting("demo", Switch(), False, "Say on the page that the hosts are a lab.", _PAGE)
 
 
@@ -137,6 +146,7 @@ class ServerSettings:
     login: bool
     oidc: oidc.OidcSettings | None
     ingest_bytes: int
+    notify_networks: tuple[str, ...]
     log_format: str
     log_level: str
     analyze_every: float
@@ -168,6 +178,7 @@ class ServerSettings:
             login=not listen.is_loopback if login is None else login,
             oidc=oidc.read(resolved),
             ingest_bytes=resolved[INGEST_MEMORY],
+            notify_networks=resolved[NOTIFY_NETWORKS],
             log_format=resolved[log.LOG_FORMAT],
             log_level=resolved[log.LOG_LEVEL],
             analyze_every=resolved[analyses.ANALYZE_EVERY],
@@ -215,7 +226,7 @@ def _are_pairs(resolved: Resolved) -> Iterator[Complaint]:
 _SHARED = (
     *(LISTEN, NAMES, AGENTS_LISTEN, INGEST_MEMORY, CERTIFICATE_DAYS, DATA),
     *(KEEP_DAYS, KEEP_ROLLUP_DAYS, KEEP_HOURLY_DAYS, KEEP_FREE),
-    *(TLS_CERT, TLS_KEY, CA_CERT, CA_KEY, LOGIN, *oidc.SETTINGS),
+    *(TLS_CERT, TLS_KEY, CA_CERT, CA_KEY, LOGIN, *oidc.SETTINGS, NOTIFY_NETWORKS),
     *analyses.SETTINGS,
 )
 SERVER = Program(

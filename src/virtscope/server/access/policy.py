@@ -30,6 +30,11 @@ RULES = (
     Rule("/api/v1/backup", Role.ADMIN),
     Rule("/api/v1/sql", Role.VIEWER),  # it reads only, and so does this
     Rule("/api/v1/read", Role.VIEWER),
+    Rule("/api/v1/receivers", Role.ADMIN),
+    Rule("/api/v1/outbox", Role.ADMIN),
+    Rule("/api/v1/silences", Role.VIEWER, SAFE_METHODS),
+    Rule("/api/v1/silences", Role.OPERATOR),
+    Rule("/api/v1/alert-rules/trial", Role.VIEWER),
     Rule("/api", Role.VIEWER, SAFE_METHODS),
     Rule("/api/v1/findings", Role.OPERATOR),
     Rule("/metrics", Role.VIEWER, SAFE_METHODS),

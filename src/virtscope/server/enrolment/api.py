@@ -153,6 +153,12 @@ def enrolment(request: Request) -> Enrolment:
     return found
 
 
+def listed(here: Enrolment) -> list[AgentAnswer]:
+    """Every agent by name, and how it does."""
+    now = time.time()
+    return [_agent(agent, here.status(agent.id), now) for agent in here.agents.list()]
+
+
 Here = Annotated[Enrolment, Depends(enrolment)]
 
 
@@ -193,8 +199,7 @@ def router() -> APIRouter:
     @api.get("/agents", **_answering(AgentList, 404))
     def list_agents(_who: Admin, here: Here) -> Response:
         """Every agent, with its certificate and how it does."""
-        now = time.time()
-        return _json(AgentList([_agent(agent, here.status(agent.id), now) for agent in here.agents.list()]))
+        return _json(AgentList(listed(here)))
 
     @api.delete("/agents/{id}", status_code=204, **_answering(None, 404, 409, status=204))
     def revoke_agent(id: Name, who: Admin, here: Here) -> Response:  # noqa: A002

@@ -1,0 +1,300 @@
+"""``virtscope alerts``: what fires, the rules, silences, and who is told."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote, urlencode
+
+import typer
+from rich.console import Console
+
+from virtscope.cli import listing
+from virtscope.cli.arguments import Address, NoHeaders, Output, Search, SortBy
+from virtscope.cli.formats import Format
+from virtscope.cli.listing import Asked
+from virtscope.cli.source import Server
+from virtscope.errors import BadInput
+
+app = typer.Typer(help="Alerts: what fires, the rules, silences, and who is told.", no_args_is_help=True)
+rules = typer.Typer(help="Rules: when somebody is told.", no_args_is_help=True)
+silences = typer.Typer(help="Silences and maintenance: what need not be told for a time.", no_args_is_help=True)
+receivers = typer.Typer(help="Receivers: who is told, and what could not be.", no_args_is_help=True)
+app.add_typer(rules, name="rules")
+app.add_typer(silences, name="silences")
+app.add_typer(receivers, name="receivers")
+
+Since = Annotated[str, typer.Option(metavar="TIME", help="From when on: 2h, 7d, 2026-11-24T08:00.")]
+Name = Annotated[str, typer.Argument(help="Its name.")]
+File = Annotated[str, typer.Argument(metavar="FILE", help="Rules as TOML; - is standard input.")]
+
+
+@app.command("list")
+def list_alerts(
+    server: Address = "",
+    search: Search = "",
+    sort_by: SortBy = "",
+    output: Output = Format.TABLE,
+    no_headers: NoHeaders = False,
+) -> None:
+    """What fires, what is about to, and what fired and is not known of now.
+
+    Example: virtscope alerts list -l severity:critical
+    """
+    answer = Server(server).get("alerts")
+    _write(answer["alerts"], "ALERTS", Asked(output, search, sort_by, no_headers))
+    if answer["problem"]:
+        _say(f"The rules cannot be asked at the moment: {answer['problem']}")
+
+
+@app.command("history")
+def history(
+    since: Since = "1d",
+    server: Address = "",
+    search: Search = "",
+    sort_by: SortBy = "",
+    output: Output = Format.TABLE,
+    no_headers: NoHeaders = False,
+) -> None:
+    """What fired and was resolved, newest first.
+
+    Example: virtscope alerts history --since 7d
+    """
+    from virtscope.cli import times
+
+    query = urlencode({"since": times.moment(since)})
+    _write(
+        Server(server).get(f"alerts/history?{query}")["entries"], "HISTORY", Asked(output, search, sort_by, no_headers)
+    )
+
+
+@rules.command("list")
+def list_rules(
+    server: Address = "",
+    search: Search = "",
+    sort_by: SortBy = "",
+    output: Output = Format.TABLE,
+    no_headers: NoHeaders = False,
+) -> None:
+    """Every rule.
+
+    Example: virtscope alerts rules list -o wide
+    """
+    _write(Server(server).get("alert-rules")["rules"], "RULES", Asked(output, search, sort_by, no_headers))
+
+
+@rules.command("export")
+def export_rules(server: Address = "") -> None:
+    """Every rule as a TOML file, to be changed and applied again.
+
+    Example: virtscope alerts rules export
+    """
+    sys.stdout.write(Server(server).get("alert-rules")["toml"])
+
+
+@rules.command("apply")
+def apply_rules(file: File, server: Address = "") -> None:
+    """Add the rules of a file, or change those of the same names: all, or none.
+
+    Example: virtscope alerts rules apply mine.toml
+    """
+    _checked(file)
+    Server(server).send("PUT", "alert-rules", {"toml": _read(file)})
+    _say("The rules are in force.")
+
+
+@rules.command("remove")
+def remove_rule(name: Name, server: Address = "") -> None:
+    """Remove a rule; one that every server has is as it was again.
+
+    Example: virtscope alerts rules remove web-steal
+    """
+    Server(server).send("DELETE", f"alert-rules/{quote(name, safe='')}")
+    _say(f"The rule {name} is removed.")
+
+
+@rules.command("test")
+def try_rules(
+    rule: Annotated[str, typer.Argument(metavar="RULE|FILE", help="A rule's name, or a file of rules; - is stdin.")],
+    since: Since = "1d",
+    server: Address = "",
+    search: Search = "",
+    sort_by: SortBy = "",
+    output: Output = Format.TABLE,
+    no_headers: NoHeaders = False,
+) -> None:
+    """When a rule would have fired, had it been there: over the past that is stored.
+
+    Example: virtscope alerts rules test domain-steal --since 7d
+    """
+    from virtscope.cli import times
+
+    wanted: dict[str, Any] = {"start": times.moment(since)}
+    if rule == "-" or Path(rule).is_file():
+        _checked(rule)
+        wanted["toml"] = _read(rule)
+    else:
+        wanted["rule"] = rule
+    answer = Server(server).send("POST", "alert-rules/trial", wanted)
+    _write(answer["firings"], "FIRINGS", Asked(output, search, sort_by, no_headers))
+    for note in answer["notes"]:
+        _say(note)
+    _say(f"{len(answer['firings'])} times, of {answer['objects']} objects, looked at every {answer['step']:g} s")
+
+
+@silences.command("list")
+def list_silences(
+    server: Address = "",
+    search: Search = "",
+    sort_by: SortBy = "",
+    output: Output = Format.TABLE,
+    no_headers: NoHeaders = False,
+) -> None:
+    """Every silence, the newest first.
+
+    Example: virtscope alerts silences list
+    """
+    _write(Server(server).get("silences")["silences"], "SILENCES", Asked(output, search, sort_by, no_headers))
+
+
+@silences.command("add")
+def add_silence(
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why, for those who come after.")],
+    where: Annotated[
+        str, typer.Argument(help="Of which alerts: 'rule:host-down host:kvm1'. [default: all]", show_default=False)
+    ] = "",
+    last: Annotated[str, typer.Option("--for", metavar="TIME", help="How long: 30m, 2h, 7d.")] = "2h",
+    begin: Annotated[
+        str,
+        typer.Option("--from", metavar="TIME", help="When a maintenance begins. [default: now]", show_default=False),
+    ] = "",
+    server: Address = "",
+) -> None:
+    """Have nothing told of some alerts for a time: now, or in a maintenance to come.
+
+    Example: virtscope alerts silences add host:kvm7 --reason repair --for 2h
+    """
+    from virtscope.cli import times
+
+    wanted = {"where": where, "reason": reason, "seconds": times.span(last)}
+    wanted |= {"begins": times.moment(begin)} if begin else {}
+    made = Server(server).send("POST", "silences", wanted)
+    _say(f"Silence {made['id']}, until {times.shown(made['ends'])}")
+
+
+@silences.command("end")
+def end_silence(number: Annotated[int, typer.Argument(help="Its number.")], server: Address = "") -> None:
+    """End a silence now.
+
+    Example: virtscope alerts silences end 3
+    """
+    Server(server).send("DELETE", f"silences/{number}")
+    _say(f"Silence {number} is over.")
+
+
+@receivers.command("list")
+def list_receivers(
+    server: Address = "",
+    search: Search = "",
+    sort_by: SortBy = "",
+    output: Output = Format.TABLE,
+    no_headers: NoHeaders = False,
+) -> None:
+    """Who is told, and whether that worked.
+
+    Example: virtscope alerts receivers list
+    """
+    _write(Server(server).get("receivers")["receivers"], "RECEIVERS", Asked(output, search, sort_by, no_headers))
+
+
+@receivers.command("add")
+def add_receiver(
+    name: Name,
+    url: Annotated[
+        str,
+        typer.Argument(help="mailto://…, slack://…, jsons://…, alertmanager://…; - reads it from standard input."),
+    ],
+    least: Annotated[str, typer.Option(help="He hears of this severity and those above: info, warning, critical.")] = (
+        "warning"
+    ),
+    server: Address = "",
+) -> None:
+    """Have somebody told. An address holds secrets: give it over standard input where others share the machine.
+
+    Example: virtscope alerts receivers add ops mailto://mail.example.org?to=ops@example.org
+    """
+    address = sys.stdin.readline().strip() if url == "-" else url
+    made = Server(server).send("POST", "receivers", {"name": name, "url": address, "least": least})
+    _say(f"{made['name']} is told at {made['address']}. Try it: virtscope alerts receivers test '{made['name']}'")
+
+
+@receivers.command("remove")
+def remove_receiver(name: Name, server: Address = "") -> None:
+    """Tell somebody no more.
+
+    Example: virtscope alerts receivers remove ops
+    """
+    Server(server).send("DELETE", f"receivers/{quote(name, safe='')}")
+    _say(f"{name} is told no more.")
+
+
+@receivers.command("test")
+def try_receiver(name: Name, server: Address = "") -> None:
+    """Send somebody a test.
+
+    Example: virtscope alerts receivers test ops
+    """
+    Server(server).send("POST", f"receivers/{quote(name, safe='')}/test", {})
+    _say("It is on its way. 'virtscope alerts receivers list' tells soon whether it was sent.")
+
+
+@receivers.command("outbox")
+def outbox(
+    server: Address = "",
+    search: Search = "",
+    sort_by: SortBy = "",
+    output: Output = Format.TABLE,
+    no_headers: NoHeaders = False,
+) -> None:
+    """What is still to be told, and what could not be.
+
+    Example: virtscope alerts receivers outbox
+    """
+    _write(Server(server).get("outbox")["letters"], "OUTBOX", Asked(output, search, sort_by, no_headers))
+
+
+@receivers.command("retry")
+def retry(server: Address = "") -> None:
+    """Try messages again that were given up.
+
+    Example: virtscope alerts receivers retry
+    """
+    _say(f"{Server(server).send('POST', 'outbox/retry', {})['count']} are tried again.")
+
+
+def _checked(file: str) -> None:
+    """Read a file's rules here, so that what is wrong with it is said with its own name and line."""
+    from virtscope.alerts import rules_file
+
+    if file != "-":
+        rules_file.read(_read(file), file)
+
+
+def _read(file: str) -> str:
+    if file == "-":
+        return sys.stdin.read()
+    try:
+        return Path(file).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"cannot read {file}: {error}", "Name a file of rules, as TOML.") from None
+
+
+def _write(items: list[dict[str, Any]], columns_name: str, asked: Asked) -> None:
+    from virtscope.cli import alert_columns
+
+    listing.write(items, getattr(alert_columns, columns_name), asked)
+
+
+def _say(text: str) -> None:
+    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
