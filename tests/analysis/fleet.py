@@ -96,7 +96,7 @@ def nothing(
         return [QUANTITY[scope, name] for name in names]
 
     summaries = {
-        one.scope: store.reduced(of(one.scope, one.quantities), (), made.over, one.percentiles, one.quiet)
+        one.scope: store.reduced(of(one.scope, one.quantities), (), made.over, one.ranks, one.quiet)
         for one in needs.reduced
     }
     series = {one.scope: store.steps(of(one.scope, one.quantities), (), made.over) for one in needs.series}

@@ -16,7 +16,7 @@ PRESSURES = [f"pressure_{resource}_{kind}" for resource in ("cpu", "memory", "io
 
 def vcpu(domain: str, number: int, steal: float | None, samples: int = 288, average: float = 0.01) -> dict[str, Any]:
     figures = summary("steal", samples, p95=steal, average=average, maximum=steal)
-    return {"domain": domain, "vcpu": number, **figures, **summary("usage", samples, p95=0.5)}
+    return {"domain": domain, "vcpu": number, **figures}
 
 
 def pressures(known: dict[str, float] | None = None, samples: int = 288) -> dict[str, Any]:

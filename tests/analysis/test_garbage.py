@@ -25,6 +25,8 @@ SUMMARISED = [
     name for name in registry.NAMES if (needs := registry.find(name).needs(registry.find(name).read({}))).reduced
     and not needs.series
 ]  # fmt: skip
+BY_CONFIGURATION = ("n-plus-one", "rebalance", "consolidation", "plan")
+"""What the XML and the host's size tell is enough for a verdict: memory is hard, whatever was measured."""
 
 
 def garbled(dice: Random, name: str) -> Tables:
@@ -61,7 +63,7 @@ def test_any_figures(name: str, seed: int) -> None:
         assert 0 <= one.evidence.coverage <= 1
         assert all(figure.value is None or math.isfinite(figure.value) for figure in one.figures), one
         assert not (one.verdict == INSUFFICIENT and (one.confidence or one.effect or one.action))
-        assert one.evidence.samples or one.verdict == INSUFFICIENT, one
+        assert one.evidence.samples or one.verdict == INSUFFICIENT or name in BY_CONFIGURATION, one
         assert one.reason
 
 
@@ -70,7 +72,7 @@ def test_of_a_host_that_reported_nothing_nothing_is_said(name: str) -> None:
     given_tables = nothing(name, [domain("d1"), domain("d2", active=False, state="shut off")], [host("h1")])
     analysis = registry.find(name)
     verdicts = {one.verdict for one in registry.run(analysis, given_tables, analysis.read({}))}
-    assert verdicts == {INSUFFICIENT}
+    assert verdicts == {INSUFFICIENT} or name in BY_CONFIGURATION
 
 
 @settings(max_examples=40, deadline=None)

@@ -49,7 +49,7 @@ def _needs(settings: Settings) -> Needs:
     return Needs(
         settings[WINDOW],
         settings[STEP],
-        (Reduced(Scope.VCPU, ("steal", "usage"), ranks), Reduced(Scope.HOST, pressures, ranks)),
+        (Reduced(Scope.VCPU, ("steal",), ranks), Reduced(Scope.HOST, pressures, ranks)),
     )
 
 

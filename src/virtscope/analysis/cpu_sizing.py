@@ -43,7 +43,8 @@ STEALING = 0.05
 
 
 def _needs(settings: Settings) -> Needs:
-    reduced = Reduced(Scope.DOMAIN, ("cpu_cores", "cpu_demand", "steal_ratio"), (settings[PERCENTILE],))
+    ranked = ("cpu_cores", "cpu_demand")
+    reduced = Reduced(Scope.DOMAIN, (*ranked, "steal_ratio"), (settings[PERCENTILE],), ranked)
     return Needs(settings[WINDOW], settings[STEP], (reduced,))
 
 

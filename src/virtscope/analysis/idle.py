@@ -46,7 +46,7 @@ def limits(settings: Settings) -> dict[str, float]:
 
 def _needs(settings: Settings) -> Needs:
     quiet = limits(settings)
-    reduced = Reduced(Scope.DOMAIN, tuple(quiet), (100 * settings[SHARE],), quiet)
+    reduced = Reduced(Scope.DOMAIN, tuple(quiet), (100 * settings[SHARE],), quiet=quiet)
     return Needs(settings[WINDOW], settings[STEP], (reduced,))
 
 

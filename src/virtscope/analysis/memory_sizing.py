@@ -48,7 +48,7 @@ _GIB = float(1 << 30)
 
 def _needs(settings: Settings) -> Needs:
     quantities = ("memory_used", "memory_used_ratio", "memory_current", "swap_in", "swap_out")
-    return Needs(settings[WINDOW], settings[STEP], (Reduced(Scope.DOMAIN, quantities, (95.0,)),))
+    return Needs(settings[WINDOW], settings[STEP], (Reduced(Scope.DOMAIN, quantities, (95.0,), ("memory_used",)),))
 
 
 def _run(tables: Tables, settings: Settings) -> list[Finding]:

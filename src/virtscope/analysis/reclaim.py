@@ -42,8 +42,9 @@ def _joined(each: Iterable[Reduced]) -> Iterable[Reduced]:
     for scope, of in scopes.items():
         quantities = dict.fromkeys(name for one in of for name in one.quantities)
         ranks = dict.fromkeys(rank for one in of for rank in one.percentiles)
+        ranked = dict.fromkeys(name for one in of for name in one.ranks)
         quiet = {name: most for one in of for name, most in one.quiet.items()}
-        yield Reduced(scope, tuple(quantities), tuple(ranks), quiet)
+        yield Reduced(scope, tuple(quantities), tuple(ranks), tuple(ranked), quiet)
 
 
 def _theirs(analysis: Analysis, settings: Settings) -> Settings:

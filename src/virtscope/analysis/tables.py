@@ -88,15 +88,24 @@ class Reduced:
 
     Columns: the object's keys (``domain``; ``host``; ``host, pool``; ``domain, vcpu``; ``domain, target``…); ``seen``,
     the steps in which the object was there at all; and for each quantity ``q``: ``q.average``, ``q.maximum``,
-    ``q.deviation`` (of a sample), ``q.samples`` (the steps in which it is known) and ``q.p95`` for each percentile.
+    ``q.deviation`` (of a sample), ``q.samples`` (the steps in which it is known) and, where percentiles are wanted of
+    it, ``q.p95`` for each.
     """
 
     scope: Scope
     quantities: tuple[str, ...]
     percentiles: tuple[float, ...] = ()
+    ranked: tuple[str, ...] | None = None
+    """The quantities of which percentiles are wanted: each costs the store every value at once. None is all."""
     quiet: Mapping[str, float] = field(default_factory=dict)
     """Quantities with a threshold each. Where there are any, ``quiet.known`` counts the steps in which all of them are
     known, and ``quiet.under`` those in which all are at or under their thresholds."""
+
+    @property
+    def ranks(self) -> Mapping[str, tuple[float, ...]]:
+        """The percentiles of each quantity of which there are any."""
+        ranked = self.quantities if self.ranked is None else self.ranked
+        return {name: self.percentiles for name in ranked if self.percentiles}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +191,7 @@ def sound(frame: pl.DataFrame) -> pl.DataFrame:
             for name in figures
             if not name.endswith(".deviation")
         ).fill_null(value=False) & (pl.col(f"{quantity}.samples").fill_null(0) > 0)
-        kept = [pl.when(known & pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in figures]
+        kept = [pl.when(known & pl.col(name).is_between(0, MOST)).then(pl.col(name)).alias(name) for name in figures]
         samples = pl.when(known).then(pl.col(f"{quantity}.samples")).otherwise(0).alias(f"{quantity}.samples")
         frame = frame.with_columns(*kept, samples) if figures else frame
     return frame

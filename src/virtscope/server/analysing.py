@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 AT_ONCE = 4_000
 """Domains that the store reduces at one time: between two such pieces of work an analysis can be cancelled."""
+MOST_VALUES = 24_000_000
+"""Values that the store holds at one time for percentiles: 8 bytes each, of the memory that it may use."""
+_PARTS = {Scope.VCPU: 4, Scope.DISK: 2, Scope.NIC: 2}
+"""How many parts of a kind a domain is taken to have, for that."""
 MOST_EVENTS = 10_000
 _MOST_LABELS = 200
 _LONGEST_LABEL = 500
@@ -201,8 +205,8 @@ class _Loading:
 
         quantities = [QUANTITY[wanted.scope, name] for name in wanted.quantities]
         parts = [
-            self._store.reduced(quantities, objects, over, wanted.percentiles, wanted.quiet)
-            for objects in self._objects(wanted.scope)
+            self._store.reduced(quantities, objects, over, wanted.ranks, wanted.quiet)
+            for objects in self._objects(wanted.scope, len(wanted.ranks) * len(over.times))
         ]
         return pl.concat([_from_arrow(part) for part in parts], how="vertical_relaxed")
 
@@ -211,17 +215,18 @@ class _Loading:
 
         quantities = [QUANTITY[wanted.scope, name] for name in wanted.quantities]
         over = _window(now, wanted.window or self._needs.window, wanted.step or self._needs.step)
-        parts = [self._store.steps(quantities, objects, over) for objects in self._objects(wanted.scope)]
+        parts = [self._store.steps(quantities, objects, over) for objects in self._objects(wanted.scope, 0)]
         return pl.concat([_from_arrow(part) for part in parts], how="vertical_relaxed")
 
-    def _objects(self, scope: Scope) -> Iterator[Sequence[str]]:
-        """The objects to ask the store for, in pieces."""
+    def _objects(self, scope: Scope, values: int) -> Iterator[Sequence[str]]:
+        """The objects to ask the store for, in pieces; of each it holds so many values at once."""
+        at_once = min(AT_ONCE, max(MOST_VALUES // max(values * _PARTS.get(scope, 1), 1), 1))
         of_domains = scope.is_of_domain
         ids = self._subjects.domain_ids if of_domains else sorted(host.id for host in self._subjects.hosts)
-        for at in range(0, max(len(ids), 1), AT_ONCE):
+        for at in range(0, max(len(ids), 1), at_once):
             if self._cancelled():
                 raise Cancelled("the analysis was cancelled")
-            yield ids[at : at + AT_ONCE] or [""]  # none would mean all
+            yield ids[at : at + at_once] or [""]  # none would mean all
 
 
 def _window(now: int, seconds: float, step: float) -> Range:

@@ -182,7 +182,7 @@ class _Store:
         quantities: Sequence[Quantity],
         objects: Sequence[str],
         over: Range,
-        percentiles: Sequence[float],
+        percentiles: Mapping[str, Sequence[float]],
         quiet: Mapping[str, float],
     ) -> pa.Table:
         his = self._his(quantities, objects)

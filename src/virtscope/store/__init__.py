@@ -119,10 +119,10 @@ class Tabular(Protocol):
         quantities: Sequence[Quantity],
         objects: Sequence[str],
         over: Range,
-        percentiles: Sequence[float],
+        percentiles: Mapping[str, Sequence[float]],
         quiet: Mapping[str, float],
     ) -> pa.Table:
-        """Each object's quantities over a range in few numbers (``Reduced``)."""
+        """Each object's quantities over a range in few numbers (``Reduced``), with these percentiles (0-100)."""
 
     def steps(self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> pa.Table:
         """The quantities of each object, a row for each step (``Steps``)."""

@@ -152,22 +152,23 @@ class DuckdbStore:
         quantities: Sequence[Quantity],
         objects: Sequence[str],
         over: Range,
-        percentiles: Sequence[float],
+        percentiles: Mapping[str, Sequence[float]],
         quiet: Mapping[str, float],
     ) -> pa.Table:
         """Each object's quantities over a range in few numbers. See ``Tabular``."""
         keys = ", ".join(object_keys(quantities[0].scope))
         inner = [f"{keys}, count(*) AS seen"]
         outer = [f"{keys}, seen"]
-        ranks = ", ".join(str(float(rank) / 100) for rank in percentiles)
         for name in (quantity.name for quantity in quantities):
+            wanted = percentiles.get(name, ())
+            ranks = ", ".join(str(float(rank) / 100) for rank in wanted)
             inner.append(
                 f'avg("{name}") AS "{name}.average", max("{name}") AS "{name}.maximum", '
                 f'stddev_samp("{name}") AS "{name}.deviation", count("{name}") AS "{name}.samples"'
-                + (f', quantile_cont("{name}", [{ranks}]) AS "{name}.ranks"' if percentiles else "")
+                + (f', quantile_cont("{name}", [{ranks}]) AS "{name}.ranks"' if wanted else "")
             )
             outer += [f'"{name}.{figure}"' for figure in ("average", "maximum", "deviation", "samples")]
-            outer += [f'"{name}.ranks"[{n}] AS "{name}.p{rank:g}"' for n, rank in enumerate(percentiles, 1)]
+            outer += [f'"{name}.ranks"[{n}] AS "{name}.p{rank:g}"' for n, rank in enumerate(wanted, 1)]
         if quiet:
             known = " AND ".join(f'"{name}" IS NOT NULL' for name in quiet)
             under = " AND ".join(f'"{name}" <= {float(most)!r}' for name, most in quiet.items())

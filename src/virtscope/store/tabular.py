@@ -32,7 +32,7 @@ class _OutOfSeries:
         quantities: Sequence[Quantity],
         objects: Sequence[str],
         over: Range,
-        percentiles: Sequence[float],
+        percentiles: Mapping[str, Sequence[float]],
         quiet: Mapping[str, float],
     ) -> pa.Table:
         keys = object_keys(quantities[0].scope)
@@ -41,14 +41,15 @@ class _OutOfSeries:
             seen = [values for values in zip(*of.values(), strict=True) if any(value is not None for value in values)]
             row: dict[str, object] = {**key, "seen": len(seen)}
             for quantity in quantities:
-                row |= _figures(quantity.name, [value for value in of[quantity.name] if value is not None], percentiles)
+                known = [value for value in of[quantity.name] if value is not None]
+                row |= _figures(quantity.name, known, percentiles.get(quantity.name, ()))
             if quiet:
                 together = list(zip(*(of[name] for name in quiet), strict=True))
-                known = [values for values in together if None not in values]
-                row["quiet.known"] = len(known)
+                whole = [values for values in together if None not in values]
+                row["quiet.known"] = len(whole)
                 row["quiet.under"] = sum(
                     all(value <= most for value, most in zip(values, quiet.values(), strict=True) if value is not None)
-                    for values in known
+                    for values in whole
                 )
             rows.append(row)
         figures = [
@@ -56,7 +57,7 @@ class _OutOfSeries:
             for quantity in quantities
             for figure in (
                 *("average", "maximum", "deviation", "samples"),
-                *(f"p{rank:g}" for rank in percentiles),
+                *(f"p{rank:g}" for rank in percentiles.get(quantity.name, ())),
             )
         ]
         counted = [pa.field(name, pa.int64()) for name in ("quiet.known", "quiet.under") if quiet]
