@@ -8,6 +8,7 @@ from xml.etree.ElementTree import fromstring
 
 from virtscope.cli import report, svg
 from virtscope.cli.report import Asking, Chart, Section
+from virtscope.errors import ServerError
 
 EVIL = "<script>alert(1)</script>\"'&"
 
@@ -74,3 +75,18 @@ def test_a_report_asks_for_the_series_that_findings_point_to() -> None:
     assert (path, query["scope"], query["object"], query["quantity"]) == ("series", "domain", "d", "cpu_ratio")
     assert [(chart.values, chart.unit) for chart in section.charts] == [([0.5, None], "ratio")]
     assert len(asked) == 3
+
+
+def test_an_analysis_that_fails_is_named_and_costs_only_itself() -> None:
+    def get(path: str, query: list[tuple[str, str]]) -> Any:
+        if path == "quantities":
+            return []
+        if path == "analyses/broken":
+            raise ServerError("the server <failed>")
+        return answer(finding("insufficient data"))
+
+    asking = Asking(get, [])
+    sections = [asking.section({"name": name, "title": name, "help": "Why?"}) for name in ("broken", "idle")]
+    page = report.page("here", 0.0, sections)
+    assert page.count("no answer: the server &lt;failed&gt;") == 2
+    assert "1 insufficient data" in page

@@ -121,7 +121,7 @@ def _hosts(good: Mapping[str, Row], tables: Tables, settings: Settings, domains:
         size = sum((row[f"{name}.average"] or 0.0) * each for name, each in _HUGE.items())
         pages[row["host"]] = pages.get(row["host"], 0.0) + size
     for name, about in good.items():
-        huge = round(pages.get(name, 0.0))
+        huge = round(min(pages.get(name, 0.0), about["memory"]))  # a host that tells of more has miscounted
         # Of a host that does not tell its huge pages only those are sure that its domains have.
         taken = sum(domain.huge for domain in domains if domain.host == name)
         memory = max(0, round(about["memory"] * (1 - settings[RESERVE])) - max(huge, taken))

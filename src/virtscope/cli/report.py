@@ -15,6 +15,7 @@ from typing import Any
 from virtscope.cli import analysis_view, svg, text
 from virtscope.cli.source import Item
 from virtscope.cli.times import shown
+from virtscope.errors import ServerError
 
 MOST_ROWS = 200
 """Findings of one analysis that are in the page; the counts tell of all."""
@@ -70,7 +71,10 @@ class Asking:
 
     def section(self, analysis: Item) -> Section:
         """Run an analysis, and read the series that its gravest findings point to."""
-        answer = self._get(f"analyses/{analysis['name']}", self._query)
+        try:
+            answer = self._get(f"analyses/{analysis['name']}", self._query)
+        except ServerError as error:  # the others' answers are worth having all the same
+            return Section({"title": analysis["title"], "problem": str(error)}, analysis["help"], ())
         return Section(answer, analysis["help"], list(self._charts(answer)))
 
     def _charts(self, answer: Item) -> Iterator[Chart]:
@@ -114,13 +118,19 @@ def _summary(sections: Sequence[Section]) -> Iterator[str]:
 
 
 def _verdicts(answer: Item) -> str:
+    if "problem" in answer:
+        return f"no answer: {answer['problem']}"
     counts = sorted(answer["verdicts"].items(), key=lambda one: -one[1])
     return ", ".join(f"{count} {verdict}" for verdict, count in counts)
 
 
 def _section(section: Section) -> Iterator[str]:
-    answer, findings = section.answer, section.answer["findings"]
+    answer = section.answer
     yield f'<h2>{escape(answer["title"])}</h2><p class="dim">{escape(section.help)}'
+    if "problem" in answer:
+        yield f'</p><p class="critical">{escape(_verdicts(answer))}</p>'
+        return
+    findings = answer["findings"]
     yield f" From {escape(shown(answer['start']))} to {escape(shown(answer['end']))}.</p>"
     severities = {one["verdict"]: one["severity"] for one in reversed(findings)}
     counts = [(verdict, severities.get(verdict, "ok"), count) for verdict, count in answer["verdicts"].items()]
