@@ -65,6 +65,9 @@ def test_series_and_summary(server: Running) -> None:
     rows = server.get("/api/v1/summary?scope=host&quantity=cpus&start=-60&step=1&percentile=50")["rows"]
     assert rows[0]["average"] == rows[0]["maximum"] == rows[0]["percentiles"]["50"] == 16
     assert 0 < rows[0]["coverage"] <= 1
+    year = server.get("/api/v1/summary?scope=host&quantity=memory_used_ratio&start=-31536000")
+    assert year["step"] == 300
+    assert year["rows"][0]["samples"] >= 1
 
 
 def test_events(server: Running) -> None:

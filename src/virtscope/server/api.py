@@ -235,8 +235,11 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
             list[Annotated[float, Query(ge=0, le=100, allow_inf_nan=False)]], Query(max_length=20)
         ] = [50, 95],  # noqa: B006
     ) -> Response:
-        """Average, maximum and percentiles of the steps' values over a range, and how much data they rest on."""
-        wanted, chosen, over = _asked(services, scope, quantity, object, start, end, step)
+        """Average, maximum and percentiles of the steps' values over a range, and how much data they rest on.
+
+        A step that is not given is 5 minutes at most for CPU, steal, memory and latency, else an hour at most.
+        """
+        wanted, chosen, over = _asked(services, scope, quantity, object, start, end, step, summarised=True)
         found = services.store.summary(chosen, wanted.owners, over, percentile)
         return _json(
             answers.SummaryAnswer(
@@ -334,13 +337,24 @@ def _asked(
     start: float,
     end: float | None,
     step: float | None,
+    *,
+    summarised: bool = False,
 ) -> tuple[parameters.Objects, list[Quantity], Range]:
     of = Scope(scope)
     chosen = parameters.quantities(of, quantity)
     wanted = parameters.objects(of, names, services.fleet)
-    over = parameters.span(start, end, step, services.interval)
+    is_sketched = all(one.is_sketched for one in chosen)
+    if summarised:
+        longest = 300.0 if is_sketched else 3_600.0
+        over = parameters.span(
+            start, end, step, services.interval, longest=longest, most=parameters.MOST_SUMMARISED_STEPS
+        )
+        most = parameters.SKETCHED_SUMMARY if is_sketched else parameters.LARGEST_SUMMARY
+    else:
+        over = parameters.span(start, end, step, services.interval)
+        most = parameters.LARGEST_ANSWER
     everything = len(services.present.latest(of))
-    parameters.limit(over, len(chosen), min(everything, len(names) * MOST_DEVICES) if names else everything)
+    parameters.limit(over, len(chosen), min(everything, len(names) * MOST_DEVICES) if names else everything, most)
     return wanted, chosen, over
 
 

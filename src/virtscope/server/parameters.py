@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,11 @@ from virtscope.store import Range
 
 LARGEST_ANSWER = 2_000_000
 """Values in one answer."""
+LARGEST_SUMMARY = 50_000_000
+"""Values that a summary may rest on; SKETCHED_SUMMARY where most of them are added up already."""
+SKETCHED_SUMMARY = 500_000_000
 MOST_STEPS = 20_000
+MOST_SUMMARISED_STEPS = 600_000
 LONGEST_RANGE = 5 * 366 * 86_400
 """Seconds."""
 _NICE_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 86_400)
@@ -71,8 +76,24 @@ def objects(scope: Scope, names: Sequence[str], fleet: Directory) -> Objects:
     return Objects(tuple(owners), frozenset(devices))
 
 
-def span(start: float, end: float | None, step: float | None, interval: float) -> Range:
+def span(
+    start: float,
+    end: float | None,
+    step: float | None,
+    interval: float,
+    *,
+    longest: float = math.inf,
+    most: int = MOST_STEPS,
+) -> Range:
     """A range in whole steps. A negative start counts back from the end; a step that is not given suits the range.
+
+    Args:
+        start: Unix seconds.
+        end: Unix seconds; None is now.
+        step: seconds.
+        interval: seconds between two samples.
+        longest: how long a step may be that is not given, s.
+        most: how many steps there may be.
 
     Raises:
         BadInput: it ends before it starts, or lies outside of what can be.
@@ -85,26 +106,26 @@ def span(start: float, end: float | None, step: float | None, interval: float) -
         raise BadInput("start must lie before end, and both between 1970 and now", "Times are Unix seconds.")
     if finish - begin > LONGEST_RANGE:
         raise TooLarge(f"a range of {(finish - begin) / 86_400:.0f} days is too long", "Ask for 5 years at most.")
-    wanted = step if step is not None else max((finish - begin) / _POINTS, 2 * interval)
-    width = round(wanted * 1000) if step is not None else _nice(wanted) * 1000
+    wanted = max(min((finish - begin) / _POINTS, longest), 2 * interval)
+    width = round(step * 1000) if step is not None else _nice(wanted) * 1000
     first, last = int(begin * 1000) // width * width, -(-int(finish * 1000) // width) * width
-    if (last - first) // width > MOST_STEPS:
+    if (last - first) // width > most:
         raise TooLarge(
-            f"{(last - first) // width:,} steps are too many", f"Choose a longer step: {MOST_STEPS:,} steps at most."
+            f"{(last - first) // width:,} steps are too many", f"Choose a longer step: {most:,} steps at most."
         )
     return Range(first, last, width)
 
 
-def limit(over: Range, quantities: int, objects: int) -> None:
-    """Refuse an answer beyond the limit.
+def limit(over: Range, quantities: int, objects: int, most: int = LARGEST_ANSWER) -> None:
+    """Refuse an answer beyond the limit: of ``most`` values that it has, or rests on.
 
     Raises:
         TooLarge: it would have too many values.
     """
     values = len(over.times) * quantities * objects
-    if values > LARGEST_ANSWER:
+    if values > most:
         raise TooLarge(
-            f"the answer would have {values:,} values, {LARGEST_ANSWER:,} are the most",
+            f"the answer would take {values:,} values, {most:,} are the most",
             "Ask for fewer objects, a shorter range or a longer step.",
         )
 
