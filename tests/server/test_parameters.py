@@ -11,7 +11,7 @@ DAY = 86_400
 
 
 @pytest.mark.parametrize(
-    ("days", "longest", "step"), [(1, 300, 300), (30, 300, 300), (400, 300, 300), (400, 3_600, 3_600), (0.01, 300, 10)]
+    ("days", "longest", "step"), [(1, 300, 300), (30, 300, 300), (400, 300, 300), (400, 3_600, 3_600), (0.01, 300, 5)]
 )
 def test_steps_of_summaries_do_not_grow_with_the_range(days: float, longest: float, step: int) -> None:
     over = parameters.span(-days * DAY, None, None, 1.0, longest=longest, most=parameters.MOST_SUMMARISED_STEPS)
@@ -21,7 +21,7 @@ def test_steps_of_summaries_do_not_grow_with_the_range(days: float, longest: flo
 def test_steps_of_series_suit_their_range() -> None:
     assert parameters.span(-30 * DAY, None, None, 10.0).step == 21_600_000
     assert parameters.span(-3_600, None, None, 10.0).step == 30_000
-    with pytest.raises(TooLarge, match="20,000 steps at most"):
+    with pytest.raises(TooLarge, match="steps are too many"):
         parameters.span(-400 * DAY, None, 300, 10.0)
 
 
