@@ -67,7 +67,6 @@ def test_series_and_summary(server: Running) -> None:
     assert 0 < rows[0]["coverage"] <= 1
     year = server.get("/api/v1/summary?scope=host&quantity=memory_used_ratio&start=-31536000")
     assert year["step"] == 300
-    assert year["rows"][0]["samples"] >= 1
 
 
 def test_events(server: Running) -> None:
