@@ -161,3 +161,27 @@ def test_another_site_gets_nothing_done(served: Served, page: Page) -> None:
     evil.close()
     page.reload()
     expect(page.get_by_test_id("who")).to_have_text(ADMIN)
+
+
+def test_an_admin_adds_a_user_and_makes_a_token(served: Served, page: Page) -> None:
+    served.admin()
+    page.goto("/access")
+    sign_in(page, ADMIN, PASSWORD)
+    users = page.get_by_role("region", name="Users")
+    expect(users.get_by_role("row", name=ADMIN)).to_be_visible()
+    users.get_by_label("Name").fill("vera")
+    users.get_by_label("A password").fill(PASSWORD)
+    users.get_by_label("Projects").fill("p-mine")
+    users.get_by_role("button", name="Add").click()
+    expect(users.get_by_role("row", name="vera")).to_contain_text("p-mine")
+
+    tokens = page.get_by_role("region", name="API tokens")
+    tokens.get_by_label("Name of the token").fill("reporting")
+    tokens.get_by_role("button", name="Make a token").click()
+    text = page.get_by_test_id("made").inner_text()
+    assert served.client(text)("GET", "/api/v1/hosts").status == 200
+    row = tokens.get_by_role("row", name="reporting")
+    row.get_by_role("button", name="Remove").click()
+    row.get_by_role("button", name="Really remove").click()
+    expect(row).to_have_count(0)
+    assert served.client(text)("GET", "/api/v1/hosts").status == 401

@@ -14,6 +14,7 @@ import { History } from './history';
 const SPARK_POINTS = 60;
 const AGAIN_MS = 3000;
 const MOST_HAPPENINGS = 200;
+const MOST_REMEMBERED = 2000;
 /** Of the time, the share that taking in the whole fleet may cost: a large one is asked for less often. */
 const SHARE = 0.05;
 
@@ -100,23 +101,31 @@ class Fleet {
     this.quantities = new Map(quantities.map((quantity) => [`${quantity.scope}/${quantity.name}`, quantity]));
     this.happenings = events.events;
     this.cpu = new History(SPARK_POINTS, Math.max(5, 2 * info.interval));
-    const span = this.cpu.step * SPARK_POINTS;
+    await this.#refresh();
+    if (this.problem) throw this.problem;
+    // A fleet too large for its past at once has sparklines that begin now.
+    if (this.domains.length <= MOST_REMEMBERED) void this.#remember(run);
+  }
+
+  /** The last minutes, as the server has them. */
+  async #remember(run: number): Promise<void> {
+    const { step } = this.cpu;
     try {
       const past = await get<Series>('series', {
         scope: 'domain',
         quantity: 'cpu_ratio',
-        start: -span,
-        step: this.cpu.step,
+        start: -step * SPARK_POINTS,
+        step,
       });
+      if (run !== this.#run) return;
       // The step that is not over yet has a value of its own when it is.
-      const end = past.end - past.step;
-      for (const one of past.series) this.cpu.fill(String(one.object.domain), one.points.slice(0, -1), end);
+      for (const one of past.series) {
+        this.cpu.fill(String(one.object.domain), one.points.slice(0, -1), past.end - step);
+      }
+      this.tick += 1;
     } catch (error) {
-      // A fleet too large for its past at once has sparklines that begin now.
-      if (!(error instanceof Problem) || error.status !== 413) throw error;
+      if (!(error instanceof Problem)) throw error;
     }
-    await this.#refresh();
-    if (this.problem) throw this.problem;
   }
 
   /** There is something new: it is asked for at once, or when the last answer was worth its cost. */
