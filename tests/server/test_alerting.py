@@ -82,7 +82,7 @@ def test_fired_told_silenced_resolved(watched: Running) -> None:
         until(lambda: len(hook.received) == 2, "the resolution to be told")
         assert "resolved" in hook.received[1]["title"]
         told = [(one["rule"], one["what"]) for one in watched.get("/api/v1/alerts/history")["entries"]]
-        assert sorted(told) == [("runs", "fired"), ("runs", "resolved"), ("host-down", "fired")]
+        assert sorted(told) == [("host-down", "fired"), ("runs", "fired"), ("runs", "resolved")]
         assert len(mail.received) == 1
         assert send(watched, "GET", "outbox")["letters"] == []
 

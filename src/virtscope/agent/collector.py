@@ -381,8 +381,10 @@ class Collector:
             return
         since = self._link.since if state is self._link.state else now_ms()
         events: tuple[Event, ...] = ()
+        if state is not self._link.state:
+            told = f"{self._uri.text} is {state.value}{f': {reason}' if reason else ''}"
+            log.log(logging.INFO if state is LinkState.UP else logging.WARNING, "%s", told)
         if state is not self._link.state and self._link.host:
-            log.log(logging.INFO if state is LinkState.UP else logging.WARNING, "%s is %s", self._uri.text, state.value)
             events = (Event(since, self._link.host, None, f"host {state.value}", reason or ""),)
         self._link = replace(self._link, state=state, since=since, reason=reason)
         self._send(links=(self._link,), events=events)

@@ -45,9 +45,13 @@ def _misused(error: Exception) -> int:
     shown = getattr(error, "format_message", None)
     if shown is None:
         raise error
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(shown(), file=sys.stderr)  # noqa: T201  # the help of a group that was called by itself
+        return 2
     context = getattr(error, "ctx", None)
     usage = context.get_usage() if context else ""
-    return _failed(f"{shown()}", f"{usage}\n'virtscope --help' lists the commands." if usage else "", 2)
+    more = f"{usage}\n'{context.command_path} --help' tells more." if context else ""
+    return _failed(f"{shown()}", more, 2)
 
 
 def _failed(message: str, hint: str, status: int) -> int:

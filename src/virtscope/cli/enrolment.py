@@ -124,7 +124,12 @@ def enrol(
     name: Annotated[str, typer.Option(help="What this host is called. [default: its host name]")] = "",
     identity: Annotated[
         Optional[Path],  # noqa: UP045  # typer reads it at run time
-        typer.Option(metavar="DIR", help="Where the agent keeps who it is. [default: /var/lib/virtscope-agent]"),
+        typer.Option(
+            "--state",
+            "--identity",
+            metavar="DIR",
+            help="The agent's folder: where it keeps who it is. [default: /var/lib/virtscope-agent]",
+        ),
     ] = None,
 ) -> None:
     """Enrol this host with a server, with a token of 'virtscope token create'.
@@ -137,6 +142,8 @@ def enrol(
 
     made = become(server, _token(token), name or socket.gethostname(), identity or FOLDER)
     sys.stdout.write(f"This host is agent {plain(made.name)} ({plain(made.agent)}) of {plain(made.server)}.\n")
+    state = f" --state {identity}" if identity else ""
+    sys.stdout.write(f"Next: systemctl restart virtscope-agent, or without a package: virtscope agent{state}\n")
 
 
 def _token(given: str) -> str:

@@ -259,6 +259,17 @@ class Server:
         return found
 
     def _unreachable(self, error: Exception) -> ServerError:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return ServerError(
+                f"the certificate of {self.address} is of an authority that this machine does not know",
+                f"A server's own authority is pki/ca.pem in its data folder: VIRTSCOPE_CA=ca.pem, or once and for all\n"
+                f"virtscope login --server {self.address} --ca ca.pem",
+            )
+        if self.address.startswith("http://") and "RemoteDisconnected" in str(error):
+            return ServerError(
+                f"what answers at {self.address} does not speak plain http",
+                f"Try --server {self.address.replace('http://', 'https://', 1)}",
+            )
         return ServerError(
             f"no virtscope server answers at {self.address} ({_reason(error)})",
             "Start one with 'virtscope up', name another with --server URL,\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +27,8 @@ from virtscope.sample import (
 from virtscope.server import answers
 from virtscope.server.fleet import Directory, Host
 from virtscope.store import Latest, Version
+
+_UUID = re.compile(r"\s*<uuid>[^<]*</uuid>")
 
 
 class Newest(Protocol):
@@ -164,8 +167,11 @@ class Present:
         ]
         if not found:
             raise NotFound(f"no network filter {name!r}", "'virtscope filters list' names them all.")
-        if len({facts.xml for facts in found}) > 1:
-            raise Ambiguous(f"{len(found)} hosts have filters named {name!r}, and they differ", "Name the host too.")
+        if len({_UUID.sub("", facts.xml) for facts in found}) > 1:  # each libvirtd gives its filters other ones
+            hosts = ", ".join(sorted(self._host_names().get(facts.host, facts.host) for facts in found))
+            raise Ambiguous(
+                f"{len(found)} hosts have filters named {name!r}, and they differ", f"Name the host too: {hosts}"
+            )
         return found[0]
 
     def guards(self, name: str) -> answers.GuardsAnswer:
