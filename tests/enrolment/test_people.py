@@ -75,7 +75,9 @@ def test_from_a_token_to_an_agent_that_is_revoked(tmp_path: Path) -> None:
         program = f'virtscope() {{ "{sys.executable}" -m virtscope "$@" --identity "{tmp_path}/agent"; }}\n{line}'
         ran = subprocess.run(["sh", "-c", program], capture_output=True, text=True, check=True)
         known = identity.load(tmp_path / "agent")
-        assert ran.stdout == f"This host is agent rack3-kvm7 ({known.agent}) of {port.url}.\n"
+        told, following = ran.stdout.splitlines()
+        assert told == f"This host is agent rack3-kvm7 ({known.agent}) of {port.url}."
+        assert following.endswith(f"virtscope agent --state {tmp_path}/agent")
 
         (token,) = json.loads(virtscope("token", "list", *at, "-o", "json").stdout)
         assert (token["state"], token["agent"], token["made_by"]) == ("used", known.agent, "ada")
