@@ -188,6 +188,20 @@ def test_a_file_that_is_missing_or_was_never_measured_is_checked_too(filled: Ope
     assert set(reasons) == {str(path.relative_to(folder)) for path in (gone, unmeasured)}
 
 
+@pytest.mark.parametrize("content", [None, b"", b"PAR1 and nothing more"])
+def test_a_question_to_a_file_that_cannot_be_read_says_what_to_do(filled: Opened, content: bytes | None) -> None:
+    path = next(filled.database.folder.glob("archive/domain_5m/*/01-0.parquet"))
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"a file of the archive cannot be read: .*01-0.parquet") as refused:
+        archived(filled)
+    assert "store check --repair" in refused.value.hint
+    (flaw,) = filled.archive.check().flaws
+    filled.archive.mend(flaw)
+    assert any(value is not None for value in archived(filled))
+
+
 def test_what_finer_levels_hold_no_more_is_lost_and_said_so(tmp_path: Path) -> None:
     with opened(tmp_path, Retention(raw_days=1, rollup_days=1)) as made:
         made.store.append([batch(1, *ticks(0, 60))])

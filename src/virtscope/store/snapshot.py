@@ -7,7 +7,8 @@ archived while somebody reads is seen once, never twice and never not at all.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from virtscope.catalogue import Metric, Scope
+from virtscope.errors import StoreError
 from virtscope.schema import quoted
 from virtscope.store import quantity_sql
 from virtscope.store.database import Database
@@ -39,15 +41,21 @@ class Snapshot:
         self._cursor.close()
 
     def rows(self, query: str, parameters: object = None) -> list[tuple[Any, ...]]:
-        """The rows of a query."""
-        return self._cursor.execute(query, parameters).fetchall()
+        """The rows of a query.
+
+        Raises:
+            StoreError: a file of the archive is missing or damaged.
+        """
+        with _readable():
+            return self._cursor.execute(query, parameters).fetchall()
 
     def table(self, query: str) -> pa.Table:
         """The rows of a query as an Arrow table."""
-        found = self._cursor.sql(query)
-        assert found is not None, "BUG: not a query"
-        table: pa.Table = found.to_arrow_table()
-        return table
+        with _readable():
+            found = self._cursor.sql(query)
+            assert found is not None, "BUG: not a query"
+            table: pa.Table = found.to_arrow_table()
+            return table
 
     def run(self, statement: str, seconds: float | None = None) -> None:
         """Execute a statement that has no rows.
@@ -60,7 +68,8 @@ class Snapshot:
         if seconds is not None:
             timer.start()
         try:
-            self._cursor.execute(statement)
+            with _readable():
+                self._cursor.execute(statement)
         finally:
             timer.cancel()
 
@@ -126,6 +135,21 @@ class Snapshot:
             for begin, path in self.listed(scope, Level.SKETCH, start, end)
             if start <= begin and begin + DAY <= end
         }
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """A file that cannot be read, told to people."""
+    try:
+        yield
+    except (duckdb.IOException, duckdb.InvalidInputException) as error:
+        reason = str(error).partition("\n")[0]
+        if ".parquet" not in reason:
+            raise
+        raise StoreError(
+            f"a file of the archive cannot be read: {reason}",
+            "'virtscope store check --repair' puts it away, and makes it again where that can be done.",
+        ) from error
 
 
 def moment(ms: int) -> str:
