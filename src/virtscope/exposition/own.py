@@ -71,6 +71,7 @@ SERVER = (
     Figure("virtscope_intake_memory_bytes", "Memory that deliveries under way take, about."),
     Figure("virtscope_intake_memory_limit_bytes", "What they may take."),
     Figure("virtscope_store_hot_bytes", "The file of the newest hours with its log."),
+    Figure("virtscope_store_archived_bytes", "The archive's files.", "level"),
     Figure("virtscope_store_free_bytes", "What is free on the disk of the data folder."),
     Figure("virtscope_store_quarantined", "1 while a damaged file lies in quarantine."),
     Figure("virtscope_agents", "Agents that may deliver."),

@@ -338,6 +338,7 @@ class _Server:
             "virtscope_ingest_dropped_batches_total": count.dropped,
             "virtscope_ingest_failing": int(self._ingest.problem is not None),
             "virtscope_store_hot_bytes": sum(path.stat().st_size for path in files),
+            "virtscope_store_archived_bytes": {held.level: held.bytes for held in self._services.held()[1:]},
             "virtscope_store_free_bytes": shutil.disk_usage(self._settings.data).free,
             "virtscope_store_quarantined": int(quarantined(self._settings.data) is not None),
         }
