@@ -27,6 +27,7 @@ from lab.lab import Lab
 from lab.spec import HostSpec
 from tests.exposition.witness import parsed
 from tests.running import Running, running, until
+from tests.top.terminal import terminal
 
 WANTED = [
     "..", "-rf", "a;b$(id)", "<img src=x onerror=alert(1)>", "tab\there", "right\u202eto left", "c1\u009b31mred",
@@ -137,6 +138,16 @@ def test_nothing_steers_the_terminal(watched: Running, host: Host, command: str)
         asked = [*command.split(), *source]
         for shown in (virtscope(*asked), on_a_terminal(*asked)):
             assert not STEERS.search(SGR.sub("", shown.replace("\r\n", "\n"))), repr(shown)
+
+
+def test_top_shows_them_and_is_not_steered(watched: Running) -> None:
+    with terminal("top", "--server", watched.address, columns=160, lines=40) as seen:
+        for name in ("right\\u202eto left", "c1\\x9b31mred", "<img src=x onerror=alert(1)>"):
+            seen.until(name)
+        assert seen.screen.title == "" or "virtscope" in seen.screen.title
+        seen.type("q")
+        assert seen.status() == 0
+        assert not set("\x9b\u202e") & set(seen.written.decode())
 
 
 def test_one_by_one(watched: Running, names: dict[str, str]) -> None:

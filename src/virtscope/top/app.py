@@ -118,6 +118,8 @@ class TopApp(App[None]):
         """Ask at once."""
         if isinstance(self.screen, (FleetScreen, DomainScreen)):
             self.screen.ask()
+        else:
+            self.feed.hurry()
 
     def action_theme(self) -> None:
         """The next theme."""

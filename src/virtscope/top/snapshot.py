@@ -77,6 +77,12 @@ class Feed:
             self._hurry = True
             self._wake.notify_all()
 
+    def hurry(self) -> None:
+        """Ask at once."""
+        with self._wake:
+            self._hurry = True
+            self._wake.notify_all()
+
     def pause(self, paused: bool) -> None:
         """Ask no more, or again."""
         with self._wake:
