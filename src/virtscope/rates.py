@@ -6,8 +6,9 @@ and a test holds the two together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeAlias
 
 from virtscope.catalogue import (
@@ -62,47 +63,36 @@ class Interval:
 
     def figures(self, scope: Scope) -> list[Figures]:
         """Every object of the scope that is in the newer sample, with its quantities."""
-        quantities = quantities_of(scope)
+        quantities = _evaluators(scope)
         states = [(at, metric.name) for at, metric in enumerate(metrics_of(scope)) if metric.kind is Kind.STATE]
         return [
             Figures(
                 key={"host": self.current.host, **dict(zip(scope.keys[1:], key, strict=True))},
-                values={quantity.name: self._value(quantity.formula, scope, key) for quantity in quantities},
-                states={name: self._newest(scope, key, at) for at, name in states},
+                values={name: value(self, key) for name, value in quantities},
+                states={name: self.newest(scope, key, at) for at, name in states},
             )
             for key in self._now.get(scope, {})
         ]
 
-    def _value(self, expression: Expression, scope: Scope, key: Key) -> float | None:
-        match expression:
-            case Rate(metric):
-                return self._rate(scope, key, metric)
-            case Gauge(metric):
-                value = self._newest(scope, key, _position(scope, metric))
-                return None if value is None else value * METRIC[scope, metric].scale
-            case Total(inner, of):
-                return _sum(self._value(of, inner, child) for child in self._within(inner, key))
-            case Combined(operator, left, right):
-                return combine(operator, self._value(left, scope, key), self._value(right, scope, key))
-        raise TypeError(f"BUG: {expression!r} is no expression of the catalogue")
-
-    def _newest(self, scope: Scope, key: Key, position: int) -> Value:
-        """The newest known reading: one sample need not know all of a row."""
+    def newest(self, scope: Scope, key: Key, position: int) -> Value:
+        """The newest known reading of a metric: one sample need not know all of a row."""
         value = self._now[scope][key][position]
+        if value is not None:
+            return value
         before = self._before.get(scope, {}).get(key)
-        return before[position] if value is None and before is not None else value
+        return None if before is None else before[position]
 
-    def _rate(self, scope: Scope, key: Key, metric: str) -> float | None:
+    def rate(self, scope: Scope, key: Key, position: int, scale: float) -> float | None:
+        """How much a counter grew each second, its readings times ``scale``."""
         before = self._before.get(scope, {}).get(key)
         if before is None or not 0 < self.seconds <= MAX_GAP_SECONDS:
             return None
-        position = _position(scope, metric)
         old, new = before[position], self._now[scope][key][position]
         if old is None or new is None:
             return None
-        return increase(old, new) * METRIC[scope, metric].scale / self.seconds
+        return increase(old, new) * scale / self.seconds
 
-    def _within(self, scope: Scope, parent: Key) -> list[Key]:
+    def within(self, scope: Scope, parent: Key) -> list[Key]:
         """The objects of a narrower scope that belong to ``parent`` (the host itself is the empty key)."""
         if scope not in self._children:
             families: dict[Key, list[Key]] = {}
@@ -111,6 +101,37 @@ class Interval:
                     families.setdefault(key[:length], []).append(key)
             self._children[scope] = families
         return self._children[scope].get(parent, [])
+
+
+_Evaluator: TypeAlias = Callable[[Interval, Key], float | None]
+
+
+@cache
+def _evaluators(scope: Scope) -> tuple[tuple[str, _Evaluator], ...]:
+    """Every quantity of a scope by name, made ready once: a fleet's figures are asked for all the time."""
+    return tuple((quantity.name, _evaluator(quantity.formula, scope)) for quantity in quantities_of(scope))
+
+
+def _evaluator(expression: Expression, scope: Scope) -> _Evaluator:
+    match expression:
+        case Rate(metric):
+            position, scale = _POSITIONS[scope, metric], METRIC[scope, metric].scale
+            return lambda interval, key: interval.rate(scope, key, position, scale)
+        case Gauge(metric):
+            position, scale = _POSITIONS[scope, metric], METRIC[scope, metric].scale
+
+            def gauge(interval: Interval, key: Key) -> float | None:
+                value = interval.newest(scope, key, position)
+                return None if value is None else value * scale
+
+            return gauge
+        case Total(inner, of):
+            part = _evaluator(of, inner)
+            return lambda interval, key: _sum([part(interval, child) for child in interval.within(inner, key)])
+        case Combined(operator, left, right):
+            first, second = _evaluator(left, scope), _evaluator(right, scope)
+            return lambda interval, key: combine(operator, first(interval, key), second(interval, key))
+    raise TypeError(f"BUG: {expression!r} is no expression of the catalogue")
 
 
 def combine(operator: str, left: float | None, right: float | None) -> float | None:
@@ -135,10 +156,6 @@ def _sum(values: Iterable[float | None]) -> float | None:
 
 
 _POSITIONS = {(scope, metric.name): position for scope in Scope for position, metric in enumerate(metrics_of(scope))}
-
-
-def _position(scope: Scope, metric: str) -> int:
-    return _POSITIONS[scope, metric]
 
 
 def _by_key(scope: Scope, rows: Iterable[Row]) -> dict[Key, tuple[Value, ...]]:

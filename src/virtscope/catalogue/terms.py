@@ -45,6 +45,9 @@ class Scope(Enum):
     JOB = "job"
     FILESYSTEM = "filesystem"
 
+    # A member is equal to itself alone. Enum's own is a function of Python's, and this is asked for at every figure.
+    __hash__ = object.__hash__
+
     @property
     def keys(self) -> tuple[str, ...]:
         """The columns that, together with the time, identify a row."""
