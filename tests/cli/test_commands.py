@@ -27,7 +27,7 @@ from virtscope.errors import BadInput, VirtscopeError
 RECORDED = Path(__file__).parent / "recorded_keys.json"
 ALL = [command for command in _commands() if command]
 """Every command and group, as it is called."""
-RUNS_ON = {"up", "agent", "server", "top", "backup", "restore", "store check"}
+RUNS_ON = {"up", "agent", "server", "simulate", "top", "backup", "restore", "store check"}
 CHANGES = re.compile(
     r"add|set|remove|passwd|create|revoke|withdraw|rename|enrol|login|logout|use|apply|end|retry|receivers"
 )

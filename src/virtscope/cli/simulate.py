@@ -16,7 +16,10 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Another fleet.")] = 1,
     listen: Annotated[str, typer.Option(help="Where the page and the API are.")] = "127.0.0.1:8420",
 ) -> None:
-    """Serve the page and the API of a simulated fleet, until Ctrl-C: to size a server, and to look around."""
+    """Serve the page and the API of a simulated fleet, until Ctrl-C: to size a server, and to look around.
+
+    Example: virtscope simulate --data /tmp/simulated --hosts 40 --domains 2000
+    """
     from dataclasses import replace
 
     from virtscope.cli import serve
