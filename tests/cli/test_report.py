@@ -28,6 +28,10 @@ def answer(*findings: dict[str, Any]) -> dict[str, Any]:
     return {"title": EVIL, "start": 0.0, "end": 86_400.0, "verdicts": counts, "findings": list(findings)}
 
 
+def described(name: str, *settings: str) -> dict[str, Any]:
+    return {"name": name, "title": name, "help": "Why?", "settings": [{"name": one} for one in settings]}
+
+
 def test_nothing_foreign_is_taken_for_html() -> None:
     chart = Chart(EVIL, [0.0, 300.0], [1.0, 2.0], "ratio")
     page = report.page(EVIL, 0.0, [Section(answer(finding()), EVIL, [chart])])
@@ -69,8 +73,8 @@ def test_a_report_asks_for_the_series_that_findings_point_to() -> None:
             return {"times": [0, 300], "series": [{"points": [0.5, None]}]}
         return answer(finding(), finding("insufficient data"))
 
-    section = Asking(get, [("host", "h1")]).section({"name": "idle", "help": "Who is idle?"})
-    assert asked[1] == ("analyses/idle", {"host": "h1"})
+    section = Asking(get, [("host", "h1")], "7d").section(described("idle", "window"))
+    assert asked[1] == ("analyses/idle", {"host": "h1", "window": "7d"})
     path, query = asked[2]
     assert (path, query["scope"], query["object"], query["quantity"]) == ("series", "domain", "d", "cpu_ratio")
     assert [(chart.values, chart.unit) for chart in section.charts] == [([0.5, None], "ratio")]
@@ -85,8 +89,8 @@ def test_an_analysis_that_fails_is_named_and_costs_only_itself() -> None:
             raise ServerError("the server <failed>")
         return answer(finding("insufficient data"))
 
-    asking = Asking(get, [])
-    sections = [asking.section({"name": name, "title": name, "help": "Why?"}) for name in ("broken", "idle")]
+    asking = Asking(get, [], "7d")
+    sections = [asking.section(described(name)) for name in ("broken", "idle")]
     page = report.page("here", 0.0, sections)
     assert page.count("no answer: the server &lt;failed&gt;") == 2
     assert "1 insufficient data" in page

@@ -124,6 +124,7 @@ def report(
     ] = None,
     host: Annotated[str, typer.Option(help="Only this host and its domains.")] = "",
     project: Annotated[str, typer.Option(help="Only domains of this project, by name or id.")] = "",
+    window: Annotated[str, typer.Option(metavar="DURATION", help="How far to look back. [default: each its own]")] = "",
     server: Address = "",
 ) -> None:
     """Write what every analysis finds now as one HTML page with charts, fit to print.
@@ -142,7 +143,7 @@ def report(
         raise NotFound(f"no analysis {unknown[0]!r}", "'virtscope analyze' names them all.")
     wanted = [one for one in listed if not analysis or one["name"] in analysis]
     query = [(key, value) for key, value in (("host", host), ("project", project)) if value]
-    asking = made.Asking(asked.get, query)
+    asking = made.Asking(asked.get, query, window)
     progress = track(wanted, "analysing", console=Console(stderr=True), transient=True)
     page = made.page(asked.address, time.time(), [asking.section(one) for one in progress])
     try:

@@ -63,16 +63,27 @@ class Section:
 class Asking:
     """Asks a server for all that is in a report."""
 
-    def __init__(self, get: Callable[[str, list[tuple[str, str]]], Any], query: Sequence[tuple[str, str]]) -> None:
-        """``get`` answers a path with parameters; ``query`` narrows every analysis."""
+    def __init__(
+        self, get: Callable[[str, list[tuple[str, str]]], Any], query: Sequence[tuple[str, str]], window: str = ""
+    ) -> None:
+        """Ask by ``get``, which answers a path with parameters.
+
+        Args:
+            get: what asks.
+            query: narrows every analysis.
+            window: how far those look back that do; empty is as far as each does by itself.
+        """
         self._get = get
         self._query = list(query)
+        self._window = window
         self._units = {(one["scope"], one["name"]): one["unit"] for one in get("quantities", [])}
 
     def section(self, analysis: Item) -> Section:
         """Run an analysis, and read the series that its gravest findings point to."""
+        looks_back = any(setting["name"] == "window" for setting in analysis["settings"])
+        query = [*self._query, *([("window", self._window)] if self._window and looks_back else ())]
         try:
-            answer = self._get(f"analyses/{analysis['name']}", self._query)
+            answer = self._get(f"analyses/{analysis['name']}", query)
         except ServerError as error:  # the others' answers are worth having all the same
             return Section({"title": analysis["title"], "problem": str(error)}, analysis["help"], ())
         return Section(answer, analysis["help"], list(self._charts(answer)))
@@ -163,4 +174,6 @@ def _row(one: Item) -> str:
 
 def _value(value: float, unit: str) -> str:
     names = {"bytes_per_second": "bytes/s", "seconds": "s", "count": "", "per_second": "1/s"}
+    if unit == "ratio":
+        return f"{value * 100:.3g} %"  # an axis may end far below 1 %
     return analysis_view.figure({"name": "", "value": value, "unit": names.get(unit, unit)})

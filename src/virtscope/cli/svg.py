@@ -69,7 +69,7 @@ def bar(counts: Sequence[tuple[str, str, int]]) -> str:
         told = f"{count} {escape(name)}"
         drawn.append(f'<rect x="{at:.1f}" width="{width:.1f}" height="12" fill="{color}"><title>{told}</title></rect>')
         at += width
-    return f'<svg class="bar" viewBox="0 0 {WIDTH} 12" role="img">{"".join(drawn)}</svg>'
+    return f'<svg class="bar" viewBox="0 0 {WIDTH} 12" preserveAspectRatio="none" role="img">{"".join(drawn)}</svg>'
 
 
 def _parts(times: Sequence[float], values: Sequence[float | None]) -> Iterator[list[tuple[float, float]]]:
