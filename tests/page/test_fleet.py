@@ -197,6 +197,21 @@ def test_a_domain_has_its_filters_its_history_and_its_life(shown: Page) -> None:
     expect(life.get_by_role("link")).to_have_text(["kvm1", "kvm3"])
 
 
+def test_an_analysis_is_run_and_leads_to_its_evidence(shown: Page) -> None:
+    shown.goto("/analyses")
+    shown.get_by_role("link", name="Contention").click()
+    expect(shown.get_by_role("group", name="Verdict")).to_contain_text("insufficient data")
+    shown.get_by_text("Settings and method").click()
+    shown.get_by_label("window", exact=False).first.fill("20m")
+    shown.get_by_label("coverage", exact=False).first.fill("0.2")
+    shown.get_by_label("warning", exact=False).first.fill("0.001")
+    shown.get_by_role("button", name="Run with these").click()
+    expect(shown.get_by_role("group", name="Verdict")).to_contain_text("contended")
+    assert "set=window%3D20m%3B" in shown.url
+    shown.get_by_role("link", name="Its charts of that time").first.click()
+    expect(shown.get_by_role("button", name="Live")).to_be_visible()
+
+
 def test_a_host_that_is_down_keeps_its_history(shown: Page) -> None:
     shown.goto("/hosts/kvm6")
     expect(shown.get_by_role("alert")).to_contain_text("Connection timed out")

@@ -77,6 +77,9 @@ const BY_UNIT: Record<string, (value: Figure) => string> = {
   ratio,
   cores,
   seconds: duration,
+  // As findings have them.
+  s: duration,
+  'bytes/s': rate,
   count,
 };
 

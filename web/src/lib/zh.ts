@@ -245,6 +245,7 @@ export const ZH: Readonly<Record<string, string>> = {
   'host down': '主机离线',
   'configuration changed': '配置变更',
   'every host': '所有主机',
+  'Its charts of that time': '该时段的图表',
   'Filter findings': '筛选发现',
   'Run again': '重新运行',
   'Running …': '运行中…',
