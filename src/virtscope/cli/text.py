@@ -10,8 +10,11 @@ _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 def plain(text: object) -> str:
     """A foreign string as one harmless line: whatever steers a terminal is spelled out instead."""
+    shown = str(text)
+    if shown.isprintable():
+        return shown
     return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in str(text)
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in shown
     )
 
 
