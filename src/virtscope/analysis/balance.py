@@ -85,7 +85,9 @@ def rebalance(fleet: Fleet, rounds: Sequence[float], rules: Rules) -> Rebalance:
     if before - after < rules.gain * before or len(violations(fleet, order.where)) > len(violations(fleet, fleet.now)):
         return _nothing(before, after, bound, proven, rules)
     reason = f"{len(order.steps)} migrations lower the highest load from {before:.0%} to {after:.0%}"
-    return Rebalance(reason, before, after, order, bound, fewest, proven, certain)
+    # What cannot be reached in steps is not the best any more.
+    whole = not order.left
+    return Rebalance(reason, before, after, order, bound, fewest, proven and whole, certain and whole)
 
 
 def _nothing(before: float, after: float, bound: float, proven: bool, rules: Rules) -> Rebalance:

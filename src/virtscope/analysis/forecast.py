@@ -1,24 +1,27 @@
 """When a growing figure will reach its limit: a robust line through the past, with an interval.
 
-The line is Theil and Sen's (the median of the slopes of all pairs; `scipy.stats.theilslopes`): a fourth of the values
-may be wrong without moving it far. The series is first reduced to at most 40 means of equal stretches. The interval
-comes from a residual bootstrap: residuals are put back on the line at random and the line is drawn anew, and the future
-gets one of the residuals on top. A forecast is *worth telling* only if, from origins in the second half of the past, it
-would have been nearer to what came than "it stays as it is" (persistence).
+The line is Theil and Sen's (the median of the slopes of all pairs): a fourth of the values may be wrong without moving
+it far. The series is first reduced to at most 30 means of equal stretches. The interval comes from a residual
+bootstrap: residuals are put back on the line at random and the line is drawn anew, and the future gets one of the
+residuals on top. A forecast is *worth telling* only if, from origins in the second half of the past, it would have been
+nearer to what came than "it stays as it is" (persistence).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-MOST_POINTS = 40
+MOST_POINTS = 30
 LEAST_POINTS = 12
 """Fewer stretches with a value than this say nothing."""
-DRAWS = 300
+DRAWS = 250
+FAR = 365 * 86_400.0
+"""Seconds: what is further away is never."""
 _ORIGINS = 5
 
 
@@ -32,7 +35,7 @@ class Trend:
     """Of the line at the last sample."""
     beats_persistence: bool
     slopes: NDArray[np.float64]
-    """Of the lines drawn anew."""
+    """Of the lines drawn anew; none where nobody needs them."""
     levels: NDArray[np.float64]
     """Of the same lines at the last sample, with one residual on top."""
 
@@ -44,6 +47,8 @@ class Trend:
 
     def reaches(self, limit: float) -> tuple[float, float, float]:
         """Seconds until it reaches a limit from below: soonest (5 %), median, latest (95 %). Infinite is never."""
+        if not len(self.slopes):
+            return math.inf, math.inf, math.inf
         with np.errstate(divide="ignore", invalid="ignore"):
             drawn = np.where(self.slopes > 0, (limit - self.levels) / self.slopes, np.inf)
         drawn = np.where(self.levels >= limit, 0.0, drawn)
@@ -51,12 +56,14 @@ class Trend:
         return float(soonest), float(middle), float(latest)
 
 
-def trend(at: ArrayLike, values: ArrayLike, seed: int = 1) -> Trend | None:
+def trend(at: ArrayLike, values: ArrayLike, limit: float = math.nan, seed: int = 1) -> Trend | None:
     """The trend of a series.
 
     Args:
         at: seconds, ascending.
         values: NaN where it is not known.
+        limit: which one is asked about. Where the line is not worth telling, or would not reach it in a year, no
+            lines are drawn anew.
         seed: of the draws.
 
     Returns:
@@ -70,6 +77,10 @@ def trend(at: ArrayLike, values: ArrayLike, seed: int = 1) -> Trend | None:
         return None
     times, whole = times - whole[-1], whole - whole[-1]
     slope, level = _line(times, figures)
+    worth = _beats(times, figures)
+    far = slope <= 0 or level + slope * FAR < limit
+    if not math.isnan(limit) and (far or not worth):
+        return Trend(slope, level, worth, np.empty(0), np.empty(0))
     residuals = _residuals(times, figures, slope, level)
     random = np.random.default_rng(seed)
     drawn = level + slope * times + random.choice(residuals, (DRAWS, len(times)))
@@ -77,7 +88,7 @@ def trend(at: ArrayLike, values: ArrayLike, seed: int = 1) -> Trend | None:
     # One value varies more than the mean of a stretch: the future's are of all samples.
     single = random.choice(_residuals(whole, all_figures, slope, level), DRAWS)
     levels = np.median(drawn - slopes[:, None] * times, axis=1) + single
-    return Trend(slope, level, _beats(times, figures), slopes, levels)
+    return Trend(slope, level, worth, slopes, levels)
 
 
 def _reduced(at: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -99,16 +110,20 @@ def _residuals(
 
 
 def _line(times: NDArray[np.float64], figures: NDArray[np.float64]) -> tuple[float, float]:
-    from scipy import stats
-
-    found = stats.theilslopes(figures, times)
-    return float(found.slope), float(np.median(figures - found.slope * times))
+    slope = float(_slopes(times, figures[None])[0])
+    return slope, float(np.median(figures - slope * times))
 
 
 def _slopes(times: NDArray[np.float64], drawn: NDArray[np.float64]) -> NDArray[np.float64]:
     """Theil and Sen's slope of each row."""
-    first, second = np.triu_indices(len(times), 1)
+    first, second = _pairs(len(times))
     return np.asarray(np.median((drawn[:, second] - drawn[:, first]) / (times[second] - times[first]), axis=1))
+
+
+@cache
+def _pairs(number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    first, second = np.triu_indices(number, 1)
+    return first, second
 
 
 def _beats(times: NDArray[np.float64], figures: NDArray[np.float64]) -> bool:

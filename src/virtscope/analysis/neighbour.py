@@ -89,10 +89,16 @@ def disturbances(
     if len(at) < LEAST_BASELINE:
         return []
     before = at <= at[-1] - recent
+    names = [name for name, series in symptoms.items() if np.isfinite(series[before]).sum() >= LEAST_BASELINE]
+    if not names:
+        return []
+    all_of_them = np.array([symptoms[name] for name in names])
+    means, deviations = np.nanmean(all_of_them[:, before], axis=1), np.nanstd(all_of_them[:, before], axis=1)
+    thresholds = np.maximum(means + limits.deviations * deviations, floor)
+    suffering = ((all_of_them > thresholds[:, None]) & ~before).sum(axis=1) >= limits.times
     found = [
-        _victim(name, at, series, before, uses, floor, limits)
-        for name, series in symptoms.items()
-        if np.isfinite(series[before]).sum() >= LEAST_BASELINE
+        _victim(names[n], at, all_of_them[n], before, uses, float(means[n]), float(thresholds[n]), limits)
+        for n in np.flatnonzero(suffering)
     ]
     return [one for one in found if one is not None]
 
@@ -103,11 +109,10 @@ def _victim(
     symptom: NDArray[np.float64],
     before: NDArray[np.bool_],
     uses: Mapping[str, NDArray[np.float64]],
-    floor: float,
+    mean: float,
+    threshold: float,
     limits: Limits,
 ) -> Disturbance | None:
-    mean, deviation = float(np.nanmean(symptom[before])), float(np.nanstd(symptom[before]))
-    threshold = max(mean + limits.deviations * deviation, floor)
     above = (symptom > threshold) & ~before  # NaN is not above anything
     step = float(at[1] - at[0])
     counts = _trailing(above.astype(np.float64), max(1, round(limits.within / step)))

@@ -81,7 +81,7 @@ def _finding(tables: Tables, settings: Settings, one: _Filling, subject: Subject
     samples = int(np.isfinite(used).sum())
     found = evidence.evidence(tables, samples, [Pointer(one.used, subject.id)])
     doubt = evidence.thin(found, settings[COVERAGE], "what is used of it", LEAST_POINTS) or _doubt(at, used, sizes)
-    line = None if doubt else trend(at, used)
+    line = None if doubt else trend(at, used, float(sizes[-1]))
     if doubt or line is None:
         return evidence.insufficient(NAME, subject, found, doubt or "too little of the past is known")
     return _told(settings, subject, found, line, float(used[np.isfinite(used)][-1]), float(sizes[-1]))
@@ -103,10 +103,11 @@ def _told(settings: Settings, subject: Subject, found: Evidence, line: Trend, us
         Figure("size", size, "bytes"),
         Figure("growth a day", line.slope * DAY, "bytes"),
     )
-    soonest, middle, latest = line.reaches(size)
     if used >= size:
         soonest = middle = latest = 0.0
-    elif not line.beats_persistence:
+    elif line.beats_persistence:
+        soonest, middle, latest = line.reaches(size)
+    else:
         reason = "no trend of its past would have been a better forecast than that it stays as it is"
         return Finding(
             NAME, subject, NOTHING, Severity.OK, reason, found, round(found.coverage * 0.5, 3), tuple(figures)
@@ -124,7 +125,7 @@ def _told(settings: Settings, subject: Subject, found: Evidence, line: Trend, us
         else Severity.OK
     )
     if not math.isfinite(middle):
-        reason = "it does not grow towards its size"
+        reason = "it will not be full within a year"
     else:
         end = f"{latest / DAY:.0f}" if math.isfinite(latest) else "never"
         reason = f"it is full in {middle / DAY:.0f} days (90 % interval: {soonest / DAY:.0f} to {end})"
