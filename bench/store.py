@@ -191,7 +191,7 @@ def answers(domains: int, hours: int, interval: int, folder: Path) -> Iterator[t
     def p95() -> None:
         summary = store.summary(CPU, [], day, [95])
         assert len(summary) == domains
-        assert all(item.samples == len(day.times) for item in summary)
+        assert all(item.samples >= len(day.times) - 1 for item in summary)  # a first sample tells no rate
 
     def p95_of_a_month() -> None:
         summary = store.summary(CPU, [], month, [95])
