@@ -83,8 +83,10 @@ class TopApp(App[None]):
 
     def redraw(self) -> None:
         """Show the newest on the screen that is seen."""
-        if self.snapshot is not None and isinstance(self.screen, Showing):
-            self.screen.show(self.snapshot, self.trails)
+        screen = self.screen
+        # One that is only being made has nothing to show it on yet; it asks for this again when it has.
+        if self.snapshot is not None and isinstance(screen, Showing) and screen.is_mounted:
+            screen.show(self.snapshot, self.trails)
 
     def open_domain(self, domain: str) -> None:
         """See a domain closely."""

@@ -44,6 +44,10 @@ class CompareScreen(Screen[None]):
             yield Static(id="table")
         yield Footer()
 
+    def on_mount(self) -> None:
+        """Show what there is, as soon as there is room for it."""
+        self.call_after_refresh(controls(self).redraw)
+
     def on_screen_resume(self) -> None:
         """Show what there is."""
         controls(self).redraw()

@@ -134,6 +134,10 @@ class DomainScreen(Screen[None]):
     def _top(self) -> Controls:
         return controls(self)
 
+    def on_mount(self) -> None:
+        """Show what there is, as soon as there is room for it."""
+        self.call_after_refresh(self._top.redraw)
+
     def on_screen_resume(self) -> None:
         """Somebody comes to it."""
         self.ask()

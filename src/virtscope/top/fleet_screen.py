@@ -103,6 +103,7 @@ class FleetScreen(Screen[None]):
         """The keys go to the table."""
         self.query_one(Grid).focus()
         self.ask()
+        self.call_after_refresh(self._top.redraw)
 
     def on_screen_resume(self) -> None:
         """Somebody comes back to it."""
