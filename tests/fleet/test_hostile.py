@@ -144,7 +144,6 @@ def test_top_shows_them_and_is_not_steered(watched: Running) -> None:
     with terminal("top", "--server", watched.address, columns=160, lines=40) as seen:
         for name in ("right\\u202eto left", "c1\\x9b31mred", "<img src=x onerror=alert(1)>"):
             seen.until(name)
-        assert seen.screen.title == "" or "virtscope" in seen.screen.title
         seen.type("q")
         assert seen.status() == 0
         assert not set("\x9b\u202e") & set(seen.written.decode())
