@@ -61,7 +61,8 @@ def _run(tables: Tables, settings: Settings) -> list[Finding]:
 
 def _of(tables: Tables, settings: Settings, one: _Filling) -> Iterator[Finding]:
     owners = _owners(tables, one)
-    for (owner, part), rows in tables.series[one.scope].group_by(one.keys, maintain_order=True):
+    # Taken apart at once: going through groups one by one gathers each from the whole table.
+    for (owner, part), rows in tables.series[one.scope].partition_by(one.keys, as_dict=True).items():
         if (subject := owners.get(str(owner))) is not None:
             kind = "pool" if one.scope is Scope.POOL else subject.kind
             about = Subject(kind, subject.id, subject.name, subject.host, str(part))
