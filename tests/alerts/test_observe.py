@@ -114,3 +114,13 @@ def test_where_nothing_is_wrong_nothing_is_seen() -> None:
     here = world(domain("a", steal_ratio=0.01), domain("b", steal_ratio=None), domain("c", steal_ratio=0.2))
     assert [one.subject.id for one in observed(steal, here)] == ["c"]
     assert [one.subject.id for one in observed(steal, here, {"b"})] == ["b", "c"]
+
+
+def test_findings_are_asked_for_like_everything_else() -> None:
+    subject = {"kind": "nic", "id": "d1", "name": "web", "host": "h1", "host_name": "kvm1", "part": "52:54:00:00:00:01"}
+    finding = {"analysis": "filter-audit", "verdict": "no filter", "severity": "critical", "subject": subject}
+    here = World({"findings": [{"id": "f1", "state": "new", "finding": finding}], "hosts": []})
+    (seen,) = observed(rule("findings", "analysis:filter-audit severity:critical"), here)
+    assert (seen.fires, seen.subject.id, seen.subject.domain) == (True, "f1", "d1")
+    assert seen.subject.name == "web 52:54:00:00:00:01: no filter"
+    assert list(observed(rule("findings", "severity:warning"), here)) == []

@@ -97,7 +97,17 @@ def subject(kind: str, item: Item) -> Subject:
             return Subject(kind, _ID[kind](item), name, item["host"], item["host_name"], item["domain"], project)
         case "pools":
             return Subject(kind, _ID[kind](item), item["name"], item["host"], item["host_name"])
+        case "findings":
+            return _found(item)
     return Subject(kind, item["id"], item["name"])
+
+
+def _found(item: Item) -> Subject:
+    """A finding: it is the same one as long as the same is found on the same subject."""
+    finding, of = item["finding"], item["finding"]["subject"]
+    name = f"{of['name'] or of['kind']}{' ' * bool(of['part'])}{of['part']}: {finding['verdict']}"
+    domain = of["id"] if of["kind"] in ("domain", "disk", "nic") else ""
+    return Subject("findings", item["id"], name, of["host"], of["host_name"], domain)
 
 
 def _part(item: Item) -> str:
@@ -112,6 +122,7 @@ _ID: Mapping[str, Callable[[Item], str]] = {
     "nics": lambda item: f"{item['domain']} {_part(item)}",
     "pools": lambda item: f"{item['host']} {item['id']}",
     "agents": itemgetter("id"),
+    "findings": itemgetter("id"),
 }
 """For each kind, what tells its objects apart."""
 
@@ -137,5 +148,6 @@ _AGE = {
     "nics": _of_others,
     "pools": _of_others,
     "agents": _never,
+    "findings": _never,
 }
 """For each kind, what tells whether an item is old news."""

@@ -10,7 +10,7 @@ from enum import StrEnum
 from virtscope.errors import BadInput
 from virtscope.search import Field, Predicate, fields_of, matching, parse
 
-KINDS = ("hosts", "domains", "disks", "nics", "pools", "agents")
+KINDS = ("hosts", "domains", "disks", "nics", "pools", "agents", "findings")
 """What a rule may speak of."""
 LONGEST_TEXT = 500
 LONGEST_TIME = 7 * 86_400.0

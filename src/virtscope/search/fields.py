@@ -160,6 +160,18 @@ _AGENTS = (
     Field("problem", at("status", "problem"), "Why its last delivery was not taken."),
 )
 
+_FINDINGS = (
+    Field("analysis", at("finding", "analysis"), "The analysis that found it."),
+    Field("verdict", at("finding", "verdict"), "Its verdict, in the analysis's words."),
+    Field("severity", at("finding", "severity"), "ok, info, warning, critical."),
+    Field("kind", at("finding", "subject", "kind"), "host, domain, disk, nic, pool, filter, project, fleet."),
+    _name("name", at("finding", "subject", "name"), "What it speaks of."),
+    _name("id", at("finding", "subject", "id"), "Its identifier."),
+    _name("host", at("finding", "subject", "host_name"), "The host that it is on."),
+    _name("part", at("finding", "subject", "part"), "Which disk, interface or vCPU of a domain."),
+    Field("state", at("state"), "new, still."),
+)
+
 _SHORT: Mapping[str, Mapping[str, str]] = {
     "hosts": {
         "host": "name",
@@ -200,6 +212,7 @@ _PLACED = (
 )
 _TEXTS: Mapping[str, tuple[Field, ...]] = {
     "agents": _AGENTS,
+    "findings": _FINDINGS,
     "hosts": _HOSTS,
     "domains": _DOMAINS,
     "disks": _DISKS,

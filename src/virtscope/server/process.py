@@ -37,6 +37,7 @@ from virtscope.server.alerting.api import Alerting
 from virtscope.server.alerting.book import Book
 from virtscope.server.alerting.courier import Courier
 from virtscope.server.alerting.watch import Watch, world_of
+from virtscope.server.analysis_answers import KeptFinding, kept
 from virtscope.server.app import application
 from virtscope.server.enrolment.agents import Agents
 from virtscope.server.enrolment.api import Enrolment, listed
@@ -243,12 +244,17 @@ class _Server:
         """Ask the rules, and tell people, from now on."""
 
         def world() -> World:
-            return world_of(self._present, (lambda: listed(enrolment)) if enrolment else tuple)
+            return world_of(self._present, (lambda: listed(enrolment)) if enrolment else tuple, self._open_findings)
 
         book, networks = Book(self._registry), self._settings.notify_networks
         courier = Courier(book, lambda: watch.alerts, address, networks, self._pulse)
         watch = Watch(book, world, address, courier.wake, self._pulse)
         return Alerting(book, watch, courier, world)
+
+    def _open_findings(self) -> list[KeptFinding]:
+        """What scheduled analyses have found, and nobody has dismissed."""
+        hosts = {host.id: host.name for host in self._fleet.hosts()}
+        return [kept(one, hosts) for one in self._services.findings.all(now_ms()) if one.dismissal is None]
 
     def _maintain(self, now: int) -> None:
         """Now and then, in the writing thread: who has fallen silent."""

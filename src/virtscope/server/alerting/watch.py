@@ -190,8 +190,8 @@ def _is_other(before: Alert | None, after: Alert) -> bool:
     return before is None or replace(before, value=None) != replace(after, value=None)
 
 
-def world_of(present: Present, agents: Callable[[], Sequence[Any]]) -> World:
-    """Everything there is now, as the API answers it."""
+def world_of(present: Present, agents: Callable[[], Sequence[Any]], findings: Callable[[], Sequence[Any]]) -> World:
+    """Everything there is now, as the API answers it; of findings those that are open, and not dismissed."""
     domains: list[Mapping[str, Any]] = msgspec.to_builtins(present.domains())
     return World(
         {
@@ -201,5 +201,6 @@ def world_of(present: Present, agents: Callable[[], Sequence[Any]]) -> World:
             "nics": owned(msgspec.to_builtins(present.nics()), domains),
             "pools": msgspec.to_builtins(present.pools()),
             "agents": msgspec.to_builtins(agents()),
+            "findings": msgspec.to_builtins(findings()),
         }
     )
