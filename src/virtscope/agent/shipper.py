@@ -98,6 +98,7 @@ class Shipper:
         self._backlog_due = 0.0
         """When old records may be tried again (``time.monotonic``): the server has put them off, and not fresh ones."""
         self._one_by_one = 0
+        self._run_by_run = False
         self._too_new: dict[int, tuple[float, str]] = {}
         """Epochs that the server is too old for, until when they are left alone (``time.monotonic``), and its words."""
         self._named: tuple[int, ...] = ()
@@ -169,9 +170,15 @@ class Shipper:
         without = {epoch for epoch, (until, _) in self._too_new.items() if now < until}
         fresh = self._spool.newest(limit, self._clock() - FRESH_MS, without)
         if (fresh and self._fresh_turn) or now < self._backlog_due:
-            return _of_one_run(fresh), False
-        old = _of_one_run(self._spool.oldest(limit, without))
+            return self._together(fresh), False
+        old = self._together(self._spool.oldest(limit, without))
         return old, bool(old) and self._clock() - old[0].at > FRESH_MS
+
+    def _together(self, records: Sequence[Record]) -> Sequence[Record]:
+        """As many as one delivery may have; of one run of the agent, where the server is too old for some of them."""
+        if self._run_by_run:
+            records = list(takewhile(lambda record: record.epoch == records[0].epoch, records))
+        return records[:MOST_FRAMES]
 
     def _delivery(self, records: Sequence[Record]) -> Delivery:
         state, losses = self._spool.state(), self._spool.losses()
@@ -202,6 +209,7 @@ class Shipper:
         less = [epoch for epoch in self._named if self._spool.settle(epoch, receipt.ranges(epoch))]
         for record in records[:1]:
             self._too_new.pop(record.epoch, None)
+        self._run_by_run = bool(self._too_new)
         if less and self._store == receipt.store:
             log.warning("the server has less than it had: everything is told anew")
             self._resync()
@@ -240,7 +248,7 @@ class Shipper:
         if answer.status in _AT_FAULT:
             return self._blamed(records, answer)
         if answer.status == _TOO_NEW and records:
-            return self._left_alone(records[0].epoch, answer)
+            return self._left_alone(records, answer)
         if self._progress.problem is None or answer.detail != self._progress.problem:
             log.warning("cannot deliver to the server: %s", answer.detail)
         self._progress = replace(self._progress, failed=self._progress.failed + 1, problem=answer.detail)
@@ -250,8 +258,12 @@ class Shipper:
         pause, self._backoff = self._backoff, min(self._backoff * 2, LONGEST_BACKOFF)
         return max(pause, answer.retry_after or 0.0) * random.uniform(0.7, 1.3)
 
-    def _left_alone(self, epoch: int, answer: Answer) -> float:
-        """The server is too old for what this run of the agent has left: that waits, and other runs' records go on."""
+    def _left_alone(self, records: Sequence[Record], answer: Answer) -> float:
+        """The server is too old for what one run of the agent has left: that waits, and other runs' records go on."""
+        self._run_by_run = True
+        if len({record.epoch for record in records}) > 1:
+            return 0.0  # which run it is, is found out one by one
+        epoch = records[0].epoch
         if epoch not in self._too_new:
             log.warning("cannot deliver to the server: %s", answer.detail)
         self._too_new[epoch] = (time.monotonic() + HELD_SECONDS * random.uniform(0.8, 1.2), answer.detail)
@@ -277,9 +289,3 @@ class Shipper:
             return HELD_SECONDS  # the delivery itself is what it does not understand
         self._one_by_one = len(records)
         return 0.0
-
-
-def _of_one_run(records: Sequence[Record]) -> Sequence[Record]:
-    """The records up to where another run of the agent begins: one that the server is too old for costs only itself."""
-    alike = list(takewhile(lambda record: record.epoch == records[0].epoch, records))
-    return alike[:MOST_FRAMES]
