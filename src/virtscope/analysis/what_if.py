@@ -69,16 +69,14 @@ def with_more(fleet: Fleet, flavour: Flavour, number: int, ceiling: float) -> Fl
 
 
 def _on_one(room: Room, host: str, flavour: Flavour, cores: float) -> int:
-    limits = [
-        free / each
-        for free, each in (
-            (room.memory[host], flavour.memory),
-            (room.huge[host], flavour.huge),
-            (cores - room.cores[host] + 1e-9, flavour.cpu),
-        )
-        if each > 0
-    ]
-    return max(0, math.floor(min(limits)))
+    needs = (
+        (room.memory[host], flavour.memory),
+        (room.huge[host], flavour.huge),
+        (cores - room.cores[host] + 1e-9, flavour.cpu),
+    )
+    if any(free < 0 for free, _ in needs):
+        return 0  # too full already, even for what needs nothing of that
+    return math.floor(min(free / each for free, each in needs if each > 0))
 
 
 def _safe(fleet: Fleet, flavour: Flavour, by_host: dict[str, int], ceiling: float) -> int:
