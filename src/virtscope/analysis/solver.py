@@ -180,8 +180,8 @@ class Placement:
         solver = cp_model.CpSolver()
         solver.parameters.max_time_in_seconds = seconds
         solver.parameters.absolute_gap_limit = gap
-        solver.parameters.num_workers = 2
-        solver.parameters.interleave_search = True
+        # One worker gives the same answer every time. Two that take turns did, too, and ended the process now and then.
+        solver.parameters.num_workers = 1
         solver.parameters.random_seed = 1
         status = solver.solve(self.model)
         if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
