@@ -45,7 +45,7 @@ def test_a_host_is_enrolled_watched_renamed_and_revoked(tmp_path: Path) -> None:
             assert abs(status["clock_offset_seconds"]) < 5
             body = server.request("/metrics").data.decode()
             missing = [one.name for one in (*own.PROCESS, *own.SERVER) if f"\n{one.name}" not in body]
-            assert missing == []
+            assert missing == ["virtscope_store_archived_bytes"]  # no hour is over yet
             assert 'virtscope_agent_dropped_batches_total{agent="kvm1"} 0' in body
             health = server.get("/api/v1/health")
             assert (health["status"], health["reasons"]) == ("ok", [])

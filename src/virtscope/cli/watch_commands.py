@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from virtscope.cli.arguments import Address, Connect, Output, Search
-from virtscope.cli.formats import Format, Watched
+from virtscope.cli.formats import Format, Watched, form
 
 
 def top(  # an option each
@@ -32,7 +32,7 @@ def top(  # an option each
     ] = None,
     stream: Annotated[bool, typer.Option("--stream", help="A line of JSON each round: as -b -o json.")] = False,
     output: Annotated[
-        Format, typer.Option("--output", "-o", help="How rounds are written in batch mode.")
+        Format, typer.Option("--output", "-o", parser=form, help="How rounds are written in batch mode.")
     ] = Format.TABLE,
 ) -> None:
     """The fleet, live: hosts, domains, disks and interfaces; '?' tells the keys.
@@ -44,10 +44,10 @@ def top(  # an option each
     """
     from virtscope.cli import live, reach
 
-    form = Format.JSON if stream else output
-    plain = batch or once or stream or csv is not None or iterations is not None or form is not Format.TABLE
+    written = Format.JSON if stream else output
+    plain = batch or once or stream or csv is not None or iterations is not None or written is not Format.TABLE
     with reach.source(connect, server, interval) as source:
-        rounds = live.Rounds(1 if once else iterations, form, csv) if plain else None
+        rounds = live.Rounds(1 if once else iterations, written, csv) if plain else None
         live.run(source, kind.value, search, sort_by, interval, rounds)
 
 

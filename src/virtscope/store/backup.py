@@ -15,7 +15,6 @@ import os
 import shutil
 import sqlite3
 import tarfile
-import tempfile
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -29,7 +28,7 @@ import msgspec
 
 from virtscope import __version__
 from virtscope.errors import BadInput, StoreError
-from virtscope.store.database import UNFINISHED, Database
+from virtscope.store.database import Database, unfinished
 from virtscope.store.files import Files, checksum
 from virtscope.store.migrations import FORMAT
 
@@ -139,7 +138,7 @@ def restore(source: Path, folder: Path) -> Manifest:
         raise BadInput(f"there is a store in {folder} already", "Move it away, or name another folder with --data.")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=UNFINISHED) as name:
+        with unfinished(folder) as name:
             unpacked = Path(name)
             if source.is_dir():
                 shutil.copytree(source, unpacked, dirs_exist_ok=True)
@@ -167,7 +166,7 @@ def restore(source: Path, folder: Path) -> Manifest:
 def _gathered(database: Database, files: Files) -> Iterator[tuple[Manifest, dict[str, Path]]]:
     """What a backup holds now, and where it lies as long as the block lasts."""
     folder = database.folder
-    with files.pinned(), tempfile.TemporaryDirectory(dir=folder, prefix=UNFINISHED) as name:
+    with files.pinned(), unfinished(folder) as name:
         copies = Path(name)
         database.copy_to(copies / "hot.duckdb")
         places = {"hot.duckdb": copies / "hot.duckdb"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -65,6 +66,16 @@ CREATE TABLE IF NOT EXISTS archive (
 """
 
 
+@contextmanager
+def unfinished(folder: Path) -> Iterator[str]:
+    """A folder below the data folder for what is not finished; it goes with the block, or else at the next start."""
+    name = tempfile.mkdtemp(dir=folder, prefix=UNFINISHED)
+    try:
+        yield name
+    finally:
+        shutil.rmtree(name, ignore_errors=True)
+
+
 class Database:
     """The open file. ``write`` is for one writer at a time; ``cursor`` gives a reader of its own."""
 
@@ -89,8 +100,8 @@ class Database:
         self.is_new = not (self._path.exists() and self._path.stat().st_size)
         self.id = ""
         """Which store this is: one that had to begin anew is another one."""
-        for unfinished in folder.glob(f"{UNFINISHED}*"):
-            shutil.rmtree(unfinished, ignore_errors=True)
+        for left in folder.glob(f"{UNFINISHED}*"):
+            shutil.rmtree(left, ignore_errors=True)
         self.require_space()
         self._connection = self._open()
         self._is_open = True

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from typing import Any
 from virtscope.catalogue import Quantity
 from virtscope.errors import BadInput, StoreError, TooLarge, TooOften
 from virtscope.store import Range, sql_process
-from virtscope.store.database import UNFINISHED, Database
+from virtscope.store.database import Database, unfinished
 from virtscope.store.duckdb_store import DuckdbStore
 from virtscope.store.records import Records
 from virtscope.store.views import Views
@@ -59,7 +58,7 @@ class Sql:
             TooLarge: it takes too long, or too much memory.
             TooOften: another one runs.
         """
-        with self._alone(), tempfile.TemporaryDirectory(dir=self._folder, prefix=UNFINISHED) as name:
+        with self._alone(), unfinished(self._folder) as name:
             files = self._views.write(query, over, Path(name), seconds)
             asked = {
                 "query": query,
@@ -85,7 +84,7 @@ class Sql:
         Raises:
             TooOften: something else runs.
         """
-        with self._alone(), tempfile.TemporaryDirectory(dir=self._folder, prefix=UNFINISHED) as name:
+        with self._alone(), unfinished(self._folder) as name:
             path = Path(name) / f"export.{form}"
             self._store.write(quantities, objects, over, path, form, 20 * SECONDS)
             yield path

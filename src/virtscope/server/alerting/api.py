@@ -65,6 +65,7 @@ def alerting(request: Request) -> Alerting:
 
 Here = Annotated[Alerting, Depends(alerting)]
 Name = Annotated[str, Path(max_length=300)]
+Number = Annotated[int, Path(ge=1, le=2**53)]
 Moment = Annotated[float, Query(allow_inf_nan=False, ge=-1e10, le=1e10)]
 
 
@@ -158,7 +159,7 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
         return _json(_silence(made, time.time()), 201)
 
     @api.delete("/silences/{id}", status_code=204, **_answering(None, 403, 404, status=204))
-    def end_silence(id: int, here: Here, who: Asking) -> Response:  # noqa: A002
+    def end_silence(id: Number, here: Here, who: Asking) -> Response:  # noqa: A002
         """End a silence now."""
         here.book.end_silence(id)
         log.info("%r has ended the silence %d", who.name, id)
