@@ -2,7 +2,7 @@
 
     ./dev bench alerts [--domains 20000] [--rules 30]
 
-One in a hundred domains is beyond its limits. Measured is a whole round: what the API says of now as plain values,
+One in a hundred domains is beyond its limits. Measured is a round: the API's answers as plain values,
 every rule asked, and what that comes to in the book, on a disk. First everything fires; then nothing changes, as
 nearly always.
 """
@@ -42,7 +42,7 @@ def main() -> None:
     domains, hosts = _domains(wanted.domains), _hosts(wanted.domains // 50)
 
     def world() -> World:
-        return World({"domains": msgspec.to_builtins(domains), "hosts": msgspec.to_builtins(hosts)})
+        return World({"domains": lambda: msgspec.to_builtins(domains), "hosts": lambda: msgspec.to_builtins(hosts)})
 
     with tempfile.TemporaryDirectory() as folder:
         registry = Registry(Path(folder))

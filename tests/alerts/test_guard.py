@@ -6,11 +6,10 @@ from functools import partial
 
 import pytest
 
-from virtscope.alerts import receivers
 from virtscope.alerts.message import Message
-from virtscope.alerts.receivers import Receiver, require_receiver
-from virtscope.alerts.receivers.guard import is_allowed
+from virtscope.alerts.receiver import Receiver, hand_over, require_receiver, tell
 from virtscope.alerts.rule import Severity
+from virtscope.alerts.sending.guard import is_allowed
 from virtscope.errors import BadInput, ReceiverError
 
 
@@ -41,9 +40,7 @@ TEXT = Message("title", "body", Severity.INFO, is_resolved=False)
 @pytest.mark.parametrize("url", ["json://127.0.0.1:9/", "json://localhost:9/", "alertmanager://[::1]:9"])
 def test_the_senders_process_keeps_to_it(url: str) -> None:
     receiver = Receiver("hook", url)
-    send = (
-        partial(receivers.hand_over, alerts=[]) if receiver.is_alertmanager else partial(receivers.tell, message=TEXT)
-    )
+    send = partial(hand_over, alerts=[]) if receiver.is_alertmanager else partial(tell, message=TEXT)
     with pytest.raises(ReceiverError, match="is not public: allow its network with --notify-networks"):
         send(receiver, allowed=())
 

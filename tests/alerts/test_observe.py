@@ -119,7 +119,7 @@ def test_where_nothing_is_wrong_nothing_is_seen() -> None:
 def test_findings_are_asked_for_like_everything_else() -> None:
     subject = {"kind": "nic", "id": "d1", "name": "web", "host": "h1", "host_name": "kvm1", "part": "52:54:00:00:00:01"}
     finding = {"analysis": "filter-audit", "verdict": "no filter", "severity": "critical", "subject": subject}
-    here = World({"findings": [{"id": "f1", "state": "new", "finding": finding}], "hosts": []})
+    here = World({"findings": lambda: [{"id": "f1", "state": "new", "finding": finding}]})
     (seen,) = observed(rule("findings", "analysis:filter-audit severity:critical"), here)
     assert (seen.fires, seen.subject.id, seen.subject.domain) == (True, "f1", "d1")
     assert seen.subject.name == "web 52:54:00:00:00:01: no filter"

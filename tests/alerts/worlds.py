@@ -38,4 +38,4 @@ def world(*items: dict[str, Any]) -> World:
     hosts = {item["id"]: item for item in items if "host" not in item}
     for one in domains:
         hosts.setdefault(one["host"], host(one["host"]))
-    return World({"hosts": list(hosts.values()), "domains": domains})
+    return World({"hosts": lambda: list(hosts.values()), "domains": lambda: domains})

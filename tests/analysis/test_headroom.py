@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
 from tests.analysis.fleet import analysed, domain, figure, fleet, host, summary
+from tests.analysis.traces import bitbrains
 from virtscope.analysis.finding import INSUFFICIENT, NOTHING
 from virtscope.analysis.headroom import peak
 from virtscope.analysis.tables import Tables
 from virtscope.catalogue import Scope
 
 STEPS, GIB = 14 * 288, 1 << 30
-TRACE = Path(os.environ.get("VIRTSCOPE_BITBRAINS", "/work/shared/data/bitbrains-rnd-2013-07.parquet"))
 
 
 def given(*peaks: float, mean: float = 1.0, deviation: float = 0.1, used: float = 20.0, known: int = STEPS,
@@ -59,11 +57,10 @@ def test_a_host_in_maintenance_is_left_alone() -> None:
     assert list(analysed("headroom", given(1.0), maintenance="kvm1")) == [""]
 
 
-@pytest.mark.skipif(not TRACE.exists(), reason="the Bitbrains trace is not here; VIRTSCOPE_BITBRAINS names it")
 def test_on_real_machines_the_peak_is_hardly_ever_under_predicted() -> None:
     cores = pl.col("cpu_usage_pct") / 100 * pl.col("cores")
     trace = (
-        pl.scan_parquet(TRACE)
+        pl.scan_parquet(bitbrains())
         .filter(pl.col("cores") > 0)
         .select("vm", (pl.col("ts") // 300 * 300).alias("at"), cores.alias("cores"))
         .unique(["vm", "at"])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
 from tests.analysis.fleet import analysed, domain, fleet, summary
+from tests.analysis.traces import bitbrains
 from virtscope.analysis import idle, registry
 from virtscope.analysis.finding import INSUFFICIENT, NOTHING
 from virtscope.analysis.tables import Tables
@@ -17,7 +16,6 @@ from virtscope.catalogue import Scope
 
 STEPS = 14 * 288
 QUIET = {"cpu_ratio": 0.01, "net_receive": 10.0, "net_transmit": 10.0, "disk_read": 0.0, "disk_write": 100.0}
-TRACE = Path(os.environ.get("VIRTSCOPE_BITBRAINS", "/work/shared/data/bitbrains-rnd-2013-07.parquet"))
 
 
 def used(domain: str, known: int = STEPS, under: int = STEPS, **p95: float | None) -> dict[str, Any]:
@@ -74,7 +72,6 @@ def test_a_command_quotes_what_a_tenant_chose() -> None:
     assert analysed("idle", tables(used("a; rm -rf /")))["a; rm -rf /"].action == "virsh shutdown 'a; rm -rf /'"
 
 
-@pytest.mark.skipif(not TRACE.exists(), reason="the Bitbrains trace is not here; VIRTSCOPE_BITBRAINS names it")
 def test_on_real_machines_cpu_alone_is_no_measure() -> None:
     limits = idle.limits(registry.find("idle").read({}))
     columns = {
@@ -93,7 +90,7 @@ def test_on_real_machines_cpu_alone_is_no_measure() -> None:
         name: pl.all_horizontal(columns[one] <= limits[one] for one in of).mean().alias(name)
         for name, of in groups.items()
     }
-    found = pl.scan_parquet(TRACE).group_by("vm").agg(*shares.values()).collect()
+    found = pl.scan_parquet(bitbrains()).group_by("vm").agg(*shares.values()).collect()
     assert {name: found.filter(pl.col(name) >= 0.95).height for name in groups} == {
         "cpu": 352,
         "network": 162,

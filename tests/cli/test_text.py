@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from virtscope.cli import output, text
+from virtscope import text
+from virtscope.cli import output
 from virtscope.cli.columns import Column
 
 

@@ -14,7 +14,7 @@ from textual.widgets import Input, TabbedContent
 
 from tests.top.fleet import HOSTILE, FakeSource, domain, many
 from virtscope.cli.source import Kind
-from virtscope.cli.text import UNKNOWN
+from virtscope.text import UNKNOWN
 from virtscope.top.app import TopApp
 from virtscope.top.compare_screen import CompareScreen
 from virtscope.top.domain_screen import DomainScreen

@@ -4,5 +4,5 @@
                        ├─► observe ─► evaluate ─► changes ─► message ─► receivers
     what the API says ─┘   (pure)     (pure)      (pure)     (pure)
 
-Nothing here but ``receivers/`` reaches outside: rules, states and the time come in as values.
+Nothing here but ``receiver.py`` reaches outside: rules, states and the time come in as values.
 """

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from urllib.parse import quote
 
+from virtscope import text
 from virtscope.alerts.causes import Cause
 from virtscope.alerts.evaluate import Change
 from virtscope.alerts.rule import Condition, Severity
 from virtscope.catalogue import Unit
-from virtscope.cli import text
 
 MOST_LINES = 20
 """Objects of one rule that a message names; of the others it tells how many there are."""

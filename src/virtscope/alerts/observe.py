@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
 from typing import Any, TypeAlias
@@ -16,16 +16,18 @@ Item: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class World:
-    """Everything there is, as the API answers it: a list of items for each kind that rules speak of.
+    """Everything there is, as the API answers it: the items of each kind, made when a rule first asks for them.
 
     Disks and interfaces have their domain as ``owner`` (``search.owned``).
     """
 
-    items: Mapping[str, Sequence[Item]] = field(default_factory=dict)
+    sources: Mapping[str, Callable[[], Sequence[Item]]]
 
     def of(self, kind: str) -> Sequence[Item]:
         """The items of a kind."""
-        return self.items.get(kind, ())
+        if kind not in self._items:
+            self._items[kind] = self.sources[kind]() if kind in self.sources else ()
+        return self._items[kind]
 
     @cached_property
     def down(self) -> frozenset[str]:
@@ -41,6 +43,10 @@ class World:
             found = [item for item in items if condition.applies(item)] if condition.rule.where else items
             self._among[key] = found
         return found
+
+    @cached_property
+    def _items(self) -> dict[str, Sequence[Item]]:
+        return {}
 
     @cached_property
     def _among(self) -> dict[tuple[str, str], Sequence[Item]]:

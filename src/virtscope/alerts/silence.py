@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from virtscope.alerts.evaluate import Alert, Subject
+from virtscope.errors import BadInput
 from virtscope.search import Field, matching, named, parse
 
 FIELDS = named(
@@ -41,12 +43,12 @@ Silenced = Callable[[Alert, str], bool]
 
 
 def silenced(silences: Iterable[Silence], now: int) -> Silenced:
-    """A test by the silences that count at a moment (Unix ms).
-
-    Raises:
-        BadInput: the search of one makes no sense.
-    """
-    tests = [matching(parse(one.where), FIELDS) for one in silences if one.begins <= now < one.ends]
+    """A test by the silences that count at a moment (Unix ms). One that makes no sense any more silences nothing."""
+    tests = []
+    for one in silences:
+        if one.begins <= now < one.ends:
+            with suppress(BadInput):  # it was made when a search had other fields
+                tests.append(matching(parse(one.where), FIELDS))
     return lambda alert, severity: any(test(item(alert, severity)) for test in tests)
 
 

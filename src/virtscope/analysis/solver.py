@@ -180,7 +180,7 @@ class Placement:
         solver = cp_model.CpSolver()
         solver.parameters.max_time_in_seconds = seconds
         solver.parameters.absolute_gap_limit = gap
-        # One worker gives the same answer every time. Two that take turns did, too, and ended the process now and then.
+        # The same answer every time, and no threads within a server's process.
         solver.parameters.num_workers = 1
         solver.parameters.random_seed = 1
         status = solver.solve(self.model)

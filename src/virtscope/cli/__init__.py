@@ -55,7 +55,7 @@ def _misused(error: Exception) -> int:
 
 
 def _failed(message: str, hint: str, status: int) -> int:
-    from virtscope.cli.text import plain
+    from virtscope.text import plain
 
     bold, dim, off = ("\x1b[1;31m", "\x1b[2m", "\x1b[0m") if sys.stderr.isatty() else ("", "", "")
     print(f"{bold}virtscope: {off}{plain(message)}", file=sys.stderr)  # noqa: T201

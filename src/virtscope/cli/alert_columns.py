@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtscope.cli import text
+from virtscope import text
 from virtscope.cli.columns import Column, at
 from virtscope.cli.times import shown
 

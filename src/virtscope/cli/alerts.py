@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import typer
 from rich.console import Console
 
-from virtscope.cli import listing
+from virtscope.cli import alert_columns, listing
 from virtscope.cli.arguments import Address, NoHeaders, Output, Search, SortBy
 from virtscope.cli.formats import Format
 from virtscope.cli.listing import Asked
@@ -43,7 +43,8 @@ def list_alerts(
     Example: virtscope alerts list -l severity:critical
     """
     answer = Server(server).get("alerts")
-    _write(answer["alerts"], "ALERTS", Asked(output, search, sort_by, no_headers))
+    asked = Asked(output, search, sort_by, no_headers)
+    listing.write(answer["alerts"], alert_columns.ALERTS, asked)
     if answer["problem"]:
         _say(f"The rules cannot be asked at the moment: {answer['problem']}")
 
@@ -64,9 +65,8 @@ def history(
     from virtscope.cli import times
 
     query = urlencode({"since": times.moment(since)})
-    _write(
-        Server(server).get(f"alerts/history?{query}")["entries"], "HISTORY", Asked(output, search, sort_by, no_headers)
-    )
+    asked = Asked(output, search, sort_by, no_headers)
+    listing.write(Server(server).get(f"alerts/history?{query}")["entries"], alert_columns.HISTORY, asked)
 
 
 @rules.command("list")
@@ -81,7 +81,8 @@ def list_rules(
 
     Example: virtscope alerts rules list -o wide
     """
-    _write(Server(server).get("alert-rules")["rules"], "RULES", Asked(output, search, sort_by, no_headers))
+    asked = Asked(output, search, sort_by, no_headers)
+    listing.write(Server(server).get("alert-rules")["rules"], alert_columns.RULES, asked)
 
 
 @rules.command("export")
@@ -137,7 +138,8 @@ def try_rules(
     else:
         wanted["rule"] = rule
     answer = Server(server).send("POST", "alert-rules/trial", wanted)
-    _write(answer["firings"], "FIRINGS", Asked(output, search, sort_by, no_headers))
+    asked = Asked(output, search, sort_by, no_headers)
+    listing.write(answer["firings"], alert_columns.FIRINGS, asked)
     for note in answer["notes"]:
         _say(note)
     _say(f"{len(answer['firings'])} times, of {answer['objects']} objects, looked at every {answer['step']:g} s")
@@ -155,7 +157,8 @@ def list_silences(
 
     Example: virtscope alerts silences list
     """
-    _write(Server(server).get("silences")["silences"], "SILENCES", Asked(output, search, sort_by, no_headers))
+    asked = Asked(output, search, sort_by, no_headers)
+    listing.write(Server(server).get("silences")["silences"], alert_columns.SILENCES, asked)
 
 
 @silences.command("add")
@@ -205,7 +208,8 @@ def list_receivers(
 
     Example: virtscope alerts receivers list
     """
-    _write(Server(server).get("receivers")["receivers"], "RECEIVERS", Asked(output, search, sort_by, no_headers))
+    asked = Asked(output, search, sort_by, no_headers)
+    listing.write(Server(server).get("receivers")["receivers"], alert_columns.RECEIVERS, asked)
 
 
 @receivers.command("add")
@@ -261,7 +265,8 @@ def outbox(
 
     Example: virtscope alerts receivers outbox
     """
-    _write(Server(server).get("outbox")["letters"], "OUTBOX", Asked(output, search, sort_by, no_headers))
+    asked = Asked(output, search, sort_by, no_headers)
+    listing.write(Server(server).get("outbox")["letters"], alert_columns.OUTBOX, asked)
 
 
 @receivers.command("retry")
@@ -288,12 +293,6 @@ def _read(file: str) -> str:
         return Path(file).read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"cannot read {file}: {error}", "Name a file of rules, as TOML.") from None
-
-
-def _write(items: list[dict[str, Any]], columns_name: str, asked: Asked) -> None:
-    from virtscope.cli import alert_columns
-
-    listing.write(items, getattr(alert_columns, columns_name), asked)
 
 
 def _say(text: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from virtscope.cli import text
+from virtscope import text
 from virtscope.cli.columns import Column
 from virtscope.cli.output import Listing
 from virtscope.cli.source import Item

@@ -114,7 +114,7 @@ def _shown(item: Item, outcomes: Sequence[Outcome]) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    from virtscope.cli import text
+    from virtscope import text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name, side in (("POLICY", "left"), ("KEPT", "right"), ("", "left"), ("EXCEEDING", "right"), ("RISK", "right")):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from virtscope.cli import text
+from virtscope import text
 from virtscope.cli.source import Item
 from virtscope.cli.times import shown
 

@@ -14,9 +14,9 @@ from rich.text import Text
 
 from virtscope.cli.output import harmless
 from virtscope.cli.source import Item, Source
-from virtscope.cli.text import plain
 from virtscope.cli.times import shown
 from virtscope.errors import BadInput, NotFound
+from virtscope.text import plain
 
 _STYLES = {"+": "green", "-": "red", "@": "cyan"}
 

@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from virtscope import text
 from virtscope.cli import output as out
-from virtscope.cli import text
 from virtscope.cli.columns import Column
 from virtscope.cli.formats import Format
 from virtscope.cli.listing import Chosen

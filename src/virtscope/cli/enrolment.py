@@ -138,7 +138,7 @@ def enrol(
     """
     from virtscope.agent.enrolment.enrol import enrol as become
     from virtscope.agent.enrolment.identity import FOLDER
-    from virtscope.cli.text import plain
+    from virtscope.text import plain
 
     made = become(server, _token(token), name or socket.gethostname(), identity or FOLDER)
     sys.stdout.write(f"This host is agent {plain(made.name)} ({plain(made.agent)}) of {plain(made.server)}.\n")

@@ -19,8 +19,8 @@ from virtscope.cli import columns, examine_agents, output
 from virtscope.cli.finding import Finding
 from virtscope.cli.formats import Format
 from virtscope.cli.source import Server
-from virtscope.cli.text import plain, size
 from virtscope.errors import NotAllowed, NotFound, NotSignedIn, VirtscopeError
+from virtscope.text import plain, size
 
 LEAST_SPACE = 1024**3
 """Bytes that the data folder's disk should have free."""

@@ -14,11 +14,11 @@ from virtscope.agent.enrolment.identity import Identity
 from virtscope.agent.spooled import Spooled
 from virtscope.cli.finding import Finding
 from virtscope.cli.source import Item
-from virtscope.cli.text import ago, plain, size
 from virtscope.cli.times import shown
 from virtscope.errors import EnrolmentError
 from virtscope.settings.agent import STATE
 from virtscope.settings.folders import state_folder
+from virtscope.text import ago, plain, size
 
 _LOG = "Its log says why: journalctl -u virtscope-agent"
 

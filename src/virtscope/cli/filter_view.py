@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
-from virtscope.cli import text
+from virtscope import text
 from virtscope.cli.source import Item
 
 _ACTIONS = {"drop": "red", "reject": "red", "accept": "green"}

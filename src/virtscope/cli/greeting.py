@@ -10,7 +10,7 @@ from rich.text import Text
 
 from virtscope import __version__, logs
 from virtscope.agent.settings import Watching
-from virtscope.cli.text import plain
+from virtscope.text import plain
 
 log = logging.getLogger(__name__)
 

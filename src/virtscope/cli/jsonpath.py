@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from virtscope.cli.text import plain
 from virtscope.errors import BadInput
+from virtscope.text import plain
 
 _PART = re.compile(r"\{([^{}]*)\}|([^{}]+)")
 _STEP = re.compile(r"\.?\[(?:\*|(?P<index>-?\d+)|'(?P<quoted>[^']*)')\]|\.\*|\.(?P<name>[A-Za-z0-9_-]+)")

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
+from virtscope import text
 from virtscope.catalogue import Unit
 from virtscope.cli import output as out
-from virtscope.cli import text
 from virtscope.cli.columns import Column
 from virtscope.cli.formats import Format
 from virtscope.cli.source import Item

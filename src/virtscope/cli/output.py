@@ -18,7 +18,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from virtscope.cli import text
+from virtscope import text
 from virtscope.cli.columns import Column
 from virtscope.cli.formats import Format
 from virtscope.cli.source import Item

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from rich.console import RenderableType
 from rich.table import Table
 
+from virtscope import text
 from virtscope.catalogue import QUANTITY, Scope, Unit
-from virtscope.cli import columns, output, text
+from virtscope.cli import columns, output
 from virtscope.cli.source import Item
 
 _SHOWN: dict[Unit, Callable[[float | None], str]] = {

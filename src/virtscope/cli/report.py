@@ -12,7 +12,8 @@ from functools import partial
 from html import escape
 from typing import Any
 
-from virtscope.cli import analysis_view, svg, text
+from virtscope import text
+from virtscope.cli import analysis_view, svg
 from virtscope.cli.source import Item
 from virtscope.cli.times import shown
 from virtscope.errors import ServerError

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from virtscope.cli.text import plain
 from virtscope.settings import Resolved
+from virtscope.text import plain
 
 _ENDLESS = 10_000
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from virtscope.cli import text
+from virtscope import text
 from virtscope.cli.arguments import Address, Output
 from virtscope.cli.formats import Format
 from virtscope.cli.source import Server

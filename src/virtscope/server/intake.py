@@ -150,8 +150,6 @@ class Intake:
         self._decoding = ThreadPoolExecutor(1, thread_name_prefix="intake")
         self._heard: dict[str, Heard] = {}
         self._taken = Taken()
-        self._claims: dict[str, str] = {}
-        """Hosts that nobody has described yet, and the agent that spoke of each first."""
 
     @property
     def taken(self) -> Taken:
@@ -171,7 +169,6 @@ class Intake:
         """An agent may not deliver any more."""
         self._heard.pop(agent, None)
         self._quota.forget(agent)
-        self._claims = {host: claimant for host, claimant in self._claims.items() if claimant != agent}
 
     def close(self) -> None:
         """Let the thread go."""
@@ -284,9 +281,7 @@ class Intake:
         for host in batch.about:
             owner = self._owners.owner(host)
             if owner is None:
-                owner = self._claims.setdefault(host, agent)
-            else:
-                self._claims.pop(host, None)
+                owner = self._quota.claimant(host) or agent
             if owner != agent:
                 whose = f"the agent {self._owners.agent_name(owner)}" if owner else "this server itself"
                 log.warning("agent %s tells of the host %s, which is watched by %s", agent, host, whose)

@@ -29,30 +29,35 @@ class Quota:
 
     def __init__(self) -> None:
         self._seen: dict[str, set[tuple[str, str]]] = {}
-        self._hosts: dict[str, set[str]] = {}
+        self._claims: dict[str, str] = {}
+        """Hosts, and the agent that spoke of each first today."""
         self._began = time.monotonic()
 
     def refuses(self, batch: Batch) -> str | None:
         """Why a batch is beyond what its agent may; None where it is not, and then it counts."""
         if time.monotonic() - self._began > _DAY:
-            self._seen, self._hosts, self._began = {}, {}, time.monotonic()
+            self._seen, self._claims, self._began = {}, {}, time.monotonic()
         if reason := next(_excesses(batch), None):
             return reason
         seen = self._seen.setdefault(batch.agent, set())
         new = set(_objects(batch)) - seen
         if len(seen) + len(new) > MOST_OBJECTS:
             return f"the agent tells of more than {MOST_OBJECTS:,} different objects in a day"
-        hosts = self._hosts.setdefault(batch.agent, set())
-        if len(hosts | batch.about) > MOST_HOSTS:
+        first = batch.about - self._claims.keys()
+        if first and sum(agent == batch.agent for agent in self._claims.values()) + len(first) > MOST_HOSTS:
             return f"the agent speaks of more than {MOST_HOSTS:,} different hosts in a day"
         seen |= new
-        hosts |= batch.about
+        self._claims |= dict.fromkeys(first, batch.agent)
         return None
+
+    def claimant(self, host: str) -> str | None:
+        """The agent that spoke of a host first, which nobody has described yet; None where nobody did."""
+        return self._claims.get(host)
 
     def forget(self, agent: str) -> None:
         """An agent is there no more."""
         self._seen.pop(agent, None)
-        self._hosts.pop(agent, None)
+        self._claims = {host: claimant for host, claimant in self._claims.items() if claimant != agent}
 
 
 def _words(batch: Batch) -> Iterator[str]:

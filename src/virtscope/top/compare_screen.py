@@ -13,7 +13,8 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from virtscope.cli import output, text
+from virtscope import text
+from virtscope.cli import output
 from virtscope.cli.columns import Column
 from virtscope.cli.source import Item, Kind
 from virtscope.search import owned

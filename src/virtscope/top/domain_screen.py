@@ -16,7 +16,8 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer, Static, TabbedContent, TabPane
 
-from virtscope.cli import columns, filter_view, output, portrait, text
+from virtscope import text
+from virtscope.cli import columns, filter_view, output, portrait
 from virtscope.cli.source import Curves, Happened, Item
 from virtscope.errors import BadInput, VirtscopeError
 from virtscope.top import drawing

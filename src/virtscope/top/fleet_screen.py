@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
-from virtscope.cli import text
+from virtscope import text
 from virtscope.cli.source import Kind
 from virtscope.errors import BadInput
 from virtscope.top import view

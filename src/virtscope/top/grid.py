@@ -16,7 +16,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from virtscope.cli import output, text
+from virtscope import text
+from virtscope.cli import output
 from virtscope.cli.columns import Column
 from virtscope.top.drawing import sparkline
 from virtscope.top.view import HISTORY, SPARK_WIDTH, Line, style_of

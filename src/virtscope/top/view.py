@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from virtscope.cli import columns, text
+from virtscope import text
+from virtscope.cli import columns
 from virtscope.cli.columns import Column
 from virtscope.cli.source import Item, Kind
 from virtscope.search import fields_of, matching, owned, parse

@@ -21,12 +21,20 @@ import uvicorn
 from tests.running import until
 from tests.server.access import projects
 from tests.synthetic import opened
+from virtscope.alerts.evaluate import Alert, Change, Subject
+from virtscope.alerts.observe import World
+from virtscope.alerts.rule import Rule, Severity
+from virtscope.alerts.silence import Silence
 from virtscope.exposition.board import Board
 from virtscope.prometheus.history import History
-from virtscope.sample import Batch
+from virtscope.sample import Batch, now_ms
 from virtscope.server.access.access import Access
 from virtscope.server.access.registry import Registry
 from virtscope.server.access.settings import AccessSettings
+from virtscope.server.alerting.api import Alerting
+from virtscope.server.alerting.book import Book
+from virtscope.server.alerting.courier import Courier
+from virtscope.server.alerting.watch import Watch, world_of
 from virtscope.server.app import application
 from virtscope.server.fleet import Fleet
 from virtscope.server.ingest import Ingest
@@ -189,7 +197,8 @@ def serving(
             keep_days=14,
             board=board,
         )
-        app = application(services, access)
+        alerting = _alerting(registry, present)
+        app = application(services, access, alerting=alerting)
         by_port = uvicorn.Server(uvicorn.Config(app, log_config=None, proxy_headers=False, **options))
         by_socket = uvicorn.Server(uvicorn.Config(app, log_config=None, proxy_headers=False, lifespan="off"))
 
@@ -208,11 +217,38 @@ def serving(
                 client.clear()
             by_port.should_exit = by_socket.should_exit = True
             thread.join()
+            alerting.watch.stop()
+            alerting.courier.stop()
             ingest.stop()
             access.close()
             registry.close()
             listener.close()
             own.close()
+
+
+def _alerting(registry: Registry, present: Present) -> Alerting:
+    """Alerts on every domain, under a rule and beside a silence that name the other project."""
+
+    def world() -> World:
+        return world_of(present, tuple, tuple)
+
+    book = Book(registry)
+    rule = Rule("every", "domains", "not name:nobody", where="not name:canary-nobody", severity=Severity.CRITICAL)
+    book.put_rules([rule], ADMIN)
+    book.silence(Silence(0, f"project:{projects.OTHER_PROJECT}", 0, 2**62, "canary", ADMIN))
+    found = (
+        Alert(rule.name, Subject("domains", domain, name, "h1", "kvm1", domain, project), since=1, fired=1)
+        for domain, name, project in (
+            (projects.MINE, "web", projects.MY_PROJECT),
+            (projects.OTHER, "canary-db", projects.OTHER_PROJECT),
+        )
+    )
+    changes = [Change(alert, now_ms()) for alert in found]
+    happened = [(change, rule.severity, "canary-db uses 3 cores") for change in changes]
+    book.record([change.alert for change in changes], (), happened, ())
+    courier = Courier(book, tuple, "http://localhost/", ())
+    watch = Watch(book, world, "http://localhost/", courier.wake, pause=3_600.0)
+    return Alerting(book, watch, courier, world)
 
 
 @contextmanager

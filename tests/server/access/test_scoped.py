@@ -171,3 +171,17 @@ def test_every_route_is_guarded(served: Served) -> None:
                 assert answer.status == 401, (method, path)
                 assert answer.headers["www-authenticate"] == "Bearer"
                 assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_of_alerts_he_sees_those_of_his_domains(served: Served, viewer: Client) -> None:
+    def subjects(client: Client, path: str) -> set[str]:
+        answer = client("GET", f"/api/v1/{path}").json()
+        return {one["subject"]["domain"] for one in answer["alerts" if path == "alerts" else "entries"]}
+
+    for path in ("alerts", "alerts/history"):
+        assert subjects(served.admin(), path) == {MINE, OTHER}
+        assert subjects(viewer, path) == {MINE}
+    assert viewer("GET", "/api/v1/silences").json() == {"silences": []}
+    assert viewer("POST", "/api/v1/silences", {"where": "", "reason": "r"}).status == 403
+    assert viewer("GET", "/api/v1/receivers").status == 403
+    assert viewer("POST", "/api/v1/alert-rules/trial", {"rule": "every"}).status == 403

@@ -16,7 +16,7 @@ from virtscope.alerts import rules_file
 from virtscope.alerts.evaluate import Alert, Subject
 from virtscope.alerts.message import Message, shown
 from virtscope.alerts.observe import World
-from virtscope.alerts.receivers import Receiver, require_receiver
+from virtscope.alerts.receiver import Receiver, require_receiver
 from virtscope.alerts.rule import Condition, Rule, Severity, condition
 from virtscope.alerts.silence import FIELDS, Silence, silenced
 from virtscope.alerts.trial import trial
@@ -76,7 +76,7 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
     @api.get("/alerts", **_answering(shapes.AlertList, 404))
     def alerts(here: Here, services: Seen) -> Response:
         """Every alert as it is now."""
-        conditions = _conditions(here.book)
+        conditions = here.watch.conditions
         silent = silenced(here.book.silences(), now_ms())
         visible = _visible(services)
         found = [
@@ -116,9 +116,9 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
         return _json(shapes.History(entries))
 
     @api.get("/alert-rules", **_answering(shapes.RuleList, 404))
-    def rules(here: Here) -> Response:
-        """Every rule, also as a file."""
-        return _json(_rules(here.book))
+    def rules(here: Here, services: Seen) -> Response:
+        """Every rule, also as a file. They name others' projects: somebody limited to some sees none."""
+        return _json(shapes.RuleList([], "") if services.sight else _rules(here.book))
 
     @api.put("/alert-rules", **_answering(shapes.RuleList, 403, 404))
     def put_rules(here: Here, who: Asking, given: shapes.RulesText) -> Response:
@@ -146,10 +146,10 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
         return _json(_trial(here, services, wanted, given))
 
     @api.get("/silences", **_answering(shapes.SilenceList, 404))
-    def silences(here: Here) -> Response:
-        """Every silence, the newest first."""
-        now = time.time()
-        return _json(shapes.SilenceList([_silence(one, now) for one in here.book.silences()]))
+    def silences(here: Here, services: Seen) -> Response:
+        """Every silence, the newest first; none for somebody limited to some projects."""
+        now, found = time.time(), () if services.sight else here.book.silences()
+        return _json(shapes.SilenceList([_silence(one, now) for one in found]))
 
     @api.post("/silences", status_code=201, **_answering(shapes.SilenceAnswer, 403, 404, status=201))
     def add_silence(here: Here, who: Asking, given: shapes.NewSilence) -> Response:
@@ -208,10 +208,6 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
         return _json(shapes.Revived(count))
 
     return api
-
-
-def _conditions(book: Book) -> dict[str, Condition]:
-    return {rule.name: condition(rule) for rule in book.rules()}
 
 
 def _visible(services: Services) -> Collection[str] | None:

@@ -16,7 +16,7 @@ import msgspec
 from virtscope.alerts import rules_file
 from virtscope.alerts.evaluate import Alert, Change
 from virtscope.alerts.message import Message
-from virtscope.alerts.receivers import Receiver
+from virtscope.alerts.receiver import Receiver
 from virtscope.alerts.rule import Rule, Severity, condition
 from virtscope.alerts.silence import Silence
 from virtscope.errors import BadInput, NotFound, Taken

@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from virtscope.alerts import receivers
 from virtscope.alerts.evaluate import Alert
-from virtscope.alerts.receivers import Receiver
+from virtscope.alerts.receiver import Receiver, hand_over, tell
 from virtscope.alerts.rule import Rule
 from virtscope.alerts.silence import silenced
 from virtscope.errors import ReceiverError, VirtscopeError
@@ -85,13 +84,15 @@ class Courier:
         for letter in self._book.letters(due=True):
             if self._ended.is_set():
                 return
-            if letter.receiver not in failed and not self._deliver(known[letter.receiver], letter):
+            if letter.receiver not in known or letter.receiver in failed:
+                continue  # he came or went meanwhile
+            if not self._deliver(known[letter.receiver], letter):
                 failed.add(letter.receiver)  # its other letters wait for their turn
         self._hand_over([one for one in known.values() if one.is_alertmanager])
 
     def _deliver(self, receiver: Receiver, letter: Letter) -> bool:
         try:
-            receivers.tell(receiver, letter.message, self._allowed)
+            tell(receiver, letter.message, self._allowed)
         except ReceiverError as error:
             log.warning("%s", error)
             self._book.not_sent(letter, str(error))
@@ -124,7 +125,7 @@ class Courier:
         ]
         for manager in managers:
             try:
-                receivers.hand_over(manager, [*told, *over], self._allowed)
+                hand_over(manager, [*told, *over], self._allowed)
                 self._book.heard(manager.name, None)
             except ReceiverError as error:
                 log.warning("%s", error)

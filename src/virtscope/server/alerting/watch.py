@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -70,7 +71,7 @@ class Watch:
         self._pulse = pulse or Pulse()
         self._pause = pause
         self._alerts = book.alerts()
-        self._conditions: dict[Rule, Condition] = {}
+        self._read: dict[Rule, Condition | None] = {}
         self._problem: str | None = None
         self._ended = False
         self._wake = threading.Event()
@@ -81,6 +82,11 @@ class Watch:
     def alerts(self) -> list[Alert]:
         """Every alert as it is now."""
         return [alert for of_rule in list(self._alerts.values()) for alert in of_rule.values()]
+
+    @property
+    def conditions(self) -> Mapping[str, Condition]:
+        """The rules that can be asked, whether or not they are on, by their names."""
+        return {rule.name: found for rule in self._book.rules() if (found := self._ready(rule)) is not None}
 
     @property
     def problem(self) -> str | None:
@@ -125,8 +131,9 @@ class Watch:
         silent = silenced(self._book.silences(), now)
         found = _Round()
         after: dict[str, dict[str, Alert]] = {}
-        conditions = self._ready()
-        for one in conditions:
+        for one in self.conditions.values():
+            if not one.rule.enabled:
+                continue
             after[one.rule.name] = self._ask(one, world, silent, now, found)
         for name in self._alerts.keys() - after.keys():
             # The rule is gone or switched off: so is what it had to say, and nobody need hear of that.
@@ -138,17 +145,15 @@ class Watch:
                 self._posted()
         self._alerts = after
 
-    def _ready(self) -> list[Condition]:
-        """The rules that are on, each read once."""
-        rules = [rule for rule in self._book.rules() if rule.enabled]
-        ready: dict[Rule, Condition] = {}
-        for rule in rules:
+    def _ready(self, rule: Rule) -> Condition | None:
+        """A rule, read once; None where it was made when the search language had other fields."""
+        if rule not in self._read:
             try:
-                ready[rule] = self._conditions.get(rule) or condition(rule)
-            except BadInput as error:  # of a time when the search language had other fields
+                self._read[rule] = condition(rule)
+            except BadInput as error:
                 log.warning("the rule %s cannot be asked: %s", rule.name, error)
-        self._conditions = ready
-        return list(ready.values())
+                self._read[rule] = None
+        return self._read[rule]
 
     def _ask(self, one: Condition, world: World, silent: Silenced, now: int, found: _Round) -> dict[str, Alert]:
         name = one.rule.name
@@ -192,15 +197,20 @@ def _is_other(before: Alert | None, after: Alert) -> bool:
 
 def world_of(present: Present, agents: Callable[[], Sequence[Any]], findings: Callable[[], Sequence[Any]]) -> World:
     """Everything there is now, as the API answers it; of findings those that are open, and not dismissed."""
-    domains: list[Mapping[str, Any]] = msgspec.to_builtins(present.domains())
+
+    @cache
+    def domains() -> Sequence[Mapping[str, Any]]:
+        found: list[Mapping[str, Any]] = msgspec.to_builtins(present.domains())
+        return found
+
     return World(
         {
-            "hosts": msgspec.to_builtins(present.hosts()),
+            "hosts": lambda: msgspec.to_builtins(present.hosts()),
             "domains": domains,
-            "disks": owned(msgspec.to_builtins(present.disks()), domains),
-            "nics": owned(msgspec.to_builtins(present.nics()), domains),
-            "pools": msgspec.to_builtins(present.pools()),
-            "agents": msgspec.to_builtins(agents()),
-            "findings": msgspec.to_builtins(findings()),
+            "disks": lambda: owned(msgspec.to_builtins(present.disks()), domains()),
+            "nics": lambda: owned(msgspec.to_builtins(present.nics()), domains()),
+            "pools": lambda: msgspec.to_builtins(present.pools()),
+            "agents": lambda: msgspec.to_builtins(agents()),
+            "findings": lambda: msgspec.to_builtins(findings()),
         }
     )

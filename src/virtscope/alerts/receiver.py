@@ -1,6 +1,6 @@
 """Receivers: who is told. Mail, chat and webhooks by apprise, and Prometheus' Alertmanager.
 
-What is sent is sent by a process of its own (``sender.py``): it is told everything over its standard input, may connect
+What is sent is sent by a process of its own (``sending/``): it is told everything over its standard input, may connect
 only where the operator allows it, is ended when it takes too long, and what its libraries cost goes with it.
 """
 
@@ -103,7 +103,7 @@ def _send(receiver: Receiver, what: dict[str, Any], allowed: Sequence[str]) -> N
 
 def _ask(what: Mapping[str, Any]) -> str | None:
     """Have the process do something; why it did not, where it did not."""
-    command = [sys.executable, "-m", "virtscope.alerts.receivers.sender"]
+    command = [sys.executable, "-m", "virtscope.alerts.sending.sender"]
     try:
         answer = subprocess.run(
             command, input=json.dumps(what), capture_output=True, text=True, timeout=SECONDS, check=False

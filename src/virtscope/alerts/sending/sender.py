@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from virtscope.alerts.receivers import guard
+from virtscope.alerts.sending import guard
 
 CONNECT_SECONDS, READ_SECONDS = 10.0, 30.0
 
