@@ -25,7 +25,7 @@ const EVERY_MS = 60_000;
 const WEIGHT: Record<Severity, number> = { critical: 3, warning: 2, info: 1, ok: 0 };
 
 class Findings {
-  /** Null: the server has none to tell, or they are not for us. */
+  /** Null: the server has none to tell, they are not for us, or nothing has been analysed yet. */
   all = $state.raw<readonly Finding[] | null>(null);
   #asked = 0;
 
@@ -47,8 +47,10 @@ class Findings {
     if (Date.now() - this.#asked < EVERY_MS) return;
     this.#asked = Date.now();
     try {
-      const answer = await get<{ findings: { finding: Finding }[] }>('findings', { severity: 'info' });
-      this.all = answer.findings.map((kept) => kept.finding);
+      const answer = await get<{ runs: unknown[]; findings: { finding: Finding }[] }>('findings', {
+        severity: 'info',
+      });
+      this.all = answer.runs.length ? answer.findings.map((kept) => kept.finding) : null;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       if (error.status === 404 || error.status === 403) {

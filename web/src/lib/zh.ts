@@ -111,7 +111,7 @@ export const ZH: Readonly<Record<string, string>> = {
   'Domains running': '运行中的虚拟机',
   'vCPUs per CPU': 'vCPU 超分比',
   'Memory promised': '内存超分比',
-  'Contention now': '当前争用',
+  'Contention, CPUs': '当前争用',
   'all answer': '全部正常',
   '{n} not up': '{n} 台不在线',
   '{n} stale': '{n} 台数据过时',
