@@ -102,7 +102,7 @@ database = Database(Path(sys.argv[1]))
 store = DuckdbStore(database, Records(database))
 store.append([Batch("a", 1, 1, 0, (Sample("h", 1_800_000_000_000, rows),))])
 fleet = Fleet(["test:///x"], Known((HostFacts("h", "h", "test:///x"), DomainFacts("d", "d", "h"))), {})
-assert Present(store, fleet).domain("d").figures["dirty_pages"] == 7
+assert Present(store, fleet).now().domain("d").figures["dirty_pages"] == 7
 assert "`dirty_pages` Dirty" in reference.metrics()
 assert "`libvirt_domain_dirty_pages`" in reference.metrics()
 print("found everywhere")

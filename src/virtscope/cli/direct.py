@@ -87,38 +87,38 @@ class Direct:
 
     def items(self, kind: Kind) -> list[Item]:
         """Everything of a kind."""
-        present = self._present
+        now = self._present.now()
         ask: dict[Kind, Callable[[], Sequence[object]]] = {
-            "hosts": present.hosts,
-            "domains": present.domains,
-            "disks": present.disks,
-            "nics": present.nics,
-            "filters": present.filters,
-            "networks": present.networks,
-            "pools": present.pools,
+            "hosts": now.hosts,
+            "domains": now.domains,
+            "disks": now.disks,
+            "nics": now.nics,
+            "filters": now.filters,
+            "networks": now.networks,
+            "pools": now.pools,
         }
         found: list[Item] = msgspec.to_builtins(ask[kind]())
         return found
 
     def host(self, name: str) -> Item:
         """One host by id or name; NotFound or Ambiguous otherwise."""
-        found: Item = msgspec.to_builtins(self._present.host(name))
+        found: Item = msgspec.to_builtins(self._present.now().host(name))
         return found
 
     def domain(self, name: str) -> Item:
         """One domain by UUID or name, with its devices; NotFound or Ambiguous otherwise."""
-        found: Item = msgspec.to_builtins(self._present.domain(name))
+        found: Item = msgspec.to_builtins(self._present.now().domain(name))
         return found
 
     def filter(self, name: str, host: str) -> Item:
         """One network filter by name or UUID, of a host where that is given; NotFound or Ambiguous otherwise."""
         of_host = self._fleet.host(host).id if host else None
-        found: Item = msgspec.to_builtins(self._present.filter(name, of_host, ()))
+        found: Item = msgspec.to_builtins(self._present.now().filter(name, of_host, ()))
         return found
 
     def guards(self, domain: str) -> Item:
         """The network filter of each interface of a domain."""
-        found: Item = msgspec.to_builtins(self._present.guards(domain))
+        found: Item = msgspec.to_builtins(self._present.now().guards(domain))
         return found
 
     def history(self, domain: str) -> list[Item]:  # noqa: ARG002  # as the protocol has it
@@ -140,7 +140,7 @@ class Direct:
             with self._changed:
                 self._changed.wait_for(lambda: self._happened)
                 happened, self._happened = self._happened, []
-            for event in self._present.events(happened):
+            for event in self._present.now().events(happened):
                 item: Item = msgspec.to_builtins(event)
                 if wanted(item):
                     yield item

@@ -101,7 +101,7 @@ class _Subjects:
         described = {(facts.host, facts.id): facts for facts in services.fleet.domains()}
         current = [
             (facts, answer)
-            for answer in services.present.domains()
+            for answer in services.present.now().domains()
             if (facts := described.get((answer.host, answer.id))) is not None
         ]
         if asked.host:
@@ -176,7 +176,7 @@ class _Loading:
 
     def _hosts(self) -> list[dict[str, Any]]:
         cells: dict[str, int] = {}
-        for host, *_ in self._services.present.latest(Scope.CELL):
+        for host, *_ in self._services.present.now().latest(Scope.CELL):
             cells[host] = cells.get(host, 0) + 1
         return [
             {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -17,6 +18,7 @@ from virtscope.exposition.names import Dialect
 from virtscope.exposition.text_format import negotiated, text
 from virtscope.sample import KINDS, DomainFacts, FilterFacts, now_ms
 from virtscope.server import answers, parameters
+from virtscope.server.now import Now
 from virtscope.server.scoped import Seen
 from virtscope.server.services import Services
 from virtscope.store import Range
@@ -50,7 +52,7 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
                 version=__version__,
                 started=services.started,
                 now=time.time(),
-                commit=services.present.commit,
+                commit=services.present.now().commit,
                 demo=services.demo,
                 interval=services.interval,
                 keep_days=services.keep_days,
@@ -103,13 +105,13 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
         return _fresh(
             request,
             services,
-            lambda: answers.HostList(services.present.at, services.present.commit, services.present.hosts()),
+            lambda now: answers.HostList(now.at, now.commit, now.hosts()),
         )
 
     @api.get("/hosts/{name}", tags=["now"], **answering(answers.HostDetail, 404, 409))
     def host(services: Seen, name: str) -> Response:
         """One host, by id or name, with its NUMA nodes."""
-        return _json(services.present.host(name))
+        return _json(services.present.now().host(name))
 
     @api.get("/domains", tags=["now"], **answering(answers.DomainList, 304, 404, 409))
     def domains(
@@ -121,15 +123,15 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
     ) -> Response:
         """Domains with their newest figures; of one host, in one state, or with a word in their names."""
 
-        def found() -> answers.DomainList:
+        def found(now: Now) -> answers.DomainList:
             wanted = services.fleet.host(host).id if host else None
             word = (search or "").casefold()
             return answers.DomainList(
-                services.present.at,
-                services.present.commit,
+                now.at,
+                now.commit,
                 [
                     domain
-                    for domain in services.present.domains()
+                    for domain in now.domains()
                     if (wanted is None or domain.host == wanted)
                     and (state is None or domain.state == state)
                     and any(word in text.casefold() for text in _names(domain))
@@ -141,41 +143,42 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
     @api.get("/domains/{name}", tags=["now"], **answering(answers.DomainDetail, 404, 409))
     def domain(services: Seen, name: str) -> Response:
         """One domain, by UUID or name, with its vCPUs, disks, interfaces and XML."""
-        return _json(services.present.domain(name))
+        return _json(services.present.now().domain(name))
 
     @api.get("/domains/{name}/history", tags=["inventory"], **answering(answers.HistoryAnswer, 404, 409))
     def domain_history(services: Seen, name: str, limit: Annotated[int, Query(ge=1, le=10_000)] = 500) -> Response:
         """A domain's configuration through time: what changed when, and the XML of each version, oldest first."""
         found = services.fleet.domain(name)[0].id
         versions = services.records.history(KINDS[DomainFacts], found, limit)
-        return _json(answers.HistoryAnswer(found, services.present.versions(versions)))
+        return _json(answers.HistoryAnswer(found, services.present.now().versions(versions)))
 
     @api.get("/domains/{name}/filters", tags=["inventory"], **answering(answers.GuardsAnswer, 404, 409))
     def domain_filters(services: Seen, name: str) -> Response:
         """The network filter of each interface of a domain: the whole tree, with the interface's values filled in."""
-        return _json(services.present.guards(name))
+        return _json(services.present.now().guards(name))
 
     @api.get("/filters", tags=["inventory"], **answering(answers.FilterList))
     def filters(services: Seen) -> Response:
         """Every network filter of every host."""
-        return _json(answers.FilterList(services.present.filters()))
+        return _json(answers.FilterList(services.present.now().filters()))
 
     @api.get("/filters/{name}", tags=["inventory"], **answering(answers.FilterDetail, 404, 409))
     def filter_detail(services: Seen, name: str, host: Name | None = None) -> Response:
         """One network filter, by name or UUID: its XML, all it includes, and its history."""
         of_host = services.fleet.host(host).id if host else None
-        found = services.present.filter_named(name, of_host)
-        return _json(services.present.filter(name, of_host, services.records.history(KINDS[FilterFacts], found.id)))
+        now = services.present.now()
+        found = now.filter_named(name, of_host)
+        return _json(now.filter(name, of_host, services.records.history(KINDS[FilterFacts], found.id)))
 
     @api.get("/networks", tags=["inventory"], **answering(answers.NetworkList))
     def networks(services: Seen) -> Response:
         """Every virtual network of every host, with the addresses it has given out."""
-        return _json(answers.NetworkList(services.present.networks()))
+        return _json(answers.NetworkList(services.present.now().networks()))
 
     @api.get("/pools", tags=["inventory"], **answering(answers.PoolList))
     def pools(services: Seen) -> Response:
         """Every storage pool of every host, with its volumes."""
-        return _json(answers.PoolList(services.present.pools()))
+        return _json(answers.PoolList(services.present.now().pools()))
 
     @api.get("/disks", tags=["now"], **answering(answers.DiskList, 304))
     def disks(services: Seen, request: Request) -> Response:
@@ -183,7 +186,7 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
         return _fresh(
             request,
             services,
-            lambda: answers.DiskList(services.present.at, services.present.commit, services.present.disks()),
+            lambda now: answers.DiskList(now.at, now.commit, now.disks()),
         )
 
     @api.get("/nics", tags=["now"], **answering(answers.NicList, 304))
@@ -192,7 +195,7 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
         return _fresh(
             request,
             services,
-            lambda: answers.NicList(services.present.at, services.present.commit, services.present.nics()),
+            lambda now: answers.NicList(now.at, now.commit, now.nics()),
         )
 
     @api.get("/series", tags=["history"], **answering(answers.SeriesAnswer, 404, 409, 413))
@@ -278,7 +281,7 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
         of_host = services.fleet.host(host).id if host else None
         of_domain = services.fleet.domain(domain)[0].id if domain else None
         found = services.records.events(max(first, 0), max(last, 0), of_host, of_domain, kind, limit)
-        return _json(answers.EventList(services.present.events(found)))
+        return _json(answers.EventList(services.present.now().events(found)))
 
     @api.get("/live", tags=["now"], response_class=StreamingResponse, include_in_schema=False)
     async def live(services: Seen) -> StreamingResponse:
@@ -353,7 +356,7 @@ def _asked(
     else:
         over = parameters.span(start, end, step, services.interval)
         most = parameters.LARGEST_ANSWER
-    everything = len(services.present.latest(of))
+    everything = len(services.present.now().latest(of))
     parameters.limit(over, len(chosen), min(everything, len(names) * MOST_DEVICES) if names else everything, most)
     return wanted, chosen, over
 
@@ -367,12 +370,13 @@ def _names(domain: answers.DomainAnswer) -> list[str]:
     return [name for name in names if name]
 
 
-def _fresh(request: Request, services: Services, answer: Any) -> Response:
+def _fresh(request: Request, services: Services, answer: Callable[[Now], object]) -> Response:
     """An answer that stays true until the next commit: whoever has it already is told so."""
-    tag = f'W/"{services.started:.3f}-{services.present.commit}{services.sight}"'
+    now = services.present.now()
+    tag = f'W/"{services.started:.3f}-{now.commit}{services.sight}"'
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers={"ETag": tag})
-    return _json(answer(), headers={"ETag": tag, "Cache-Control": "private, no-cache"})
+    return _json(answer(now), headers={"ETag": tag, "Cache-Control": "private, no-cache"})
 
 
 def _json(answer: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -244,7 +244,9 @@ class _Server:
         """Ask the rules, and tell people, from now on."""
 
         def world() -> World:
-            return world_of(self._present, (lambda: listed(enrolment)) if enrolment else tuple, self._open_findings)
+            return world_of(
+                self._present.now(), (lambda: listed(enrolment)) if enrolment else tuple, self._open_findings
+            )
 
         book, networks = Book(self._registry), self._settings.notify_networks
         courier = Courier(book, lambda: watch.alerts, address, networks, self._pulse)
@@ -269,7 +271,7 @@ class _Server:
             if self._fleet.is_agent(batch.agent):  # what collectors of this process tell is there before it is stored
                 self._board.put(batch)
         self._present.committed(commit.number, commit.at)
-        events = self._present.events(event for batch in commit.batches for event in batch.events)
+        events = self._present.now().events(event for batch in commit.batches for event in batch.events)
         self._live.tell(commit.at / 1000, commit.number, events)
 
     def _certificates(self) -> tuple[Authority, ServerCertificate]:

@@ -35,6 +35,7 @@ from virtscope.sample import (
 from virtscope.server.access.who import Who
 from virtscope.server.answers import EventAnswer
 from virtscope.server.fleet import Directory, Host
+from virtscope.server.now import Now
 from virtscope.server.present import Present
 from virtscope.server.services import Chronicle, Found, Services, Stream
 from virtscope.store import Latest, Range, Reader, Series, Summary, Version
@@ -66,8 +67,9 @@ def scoped(services: Services, who: Who) -> Services:
     if who.projects is None:
         return services
     directory = _Directory(services.fleet, who)
-    present = Present(_Newest(services.present, directory), directory)
-    present.committed(services.present.commit, round(services.present.at * 1000))
+    now = services.present.now()
+    present = Present(_Newest(now, directory), directory)
+    present.committed(now.commit, round(now.at * 1000))
     return replace(
         services,
         store=_Store(services.store, directory),
@@ -143,7 +145,7 @@ class _Directory(Directory):
 class _Newest:
     """The newest figures of his domains."""
 
-    def __init__(self, whole: Present, directory: _Directory) -> None:
+    def __init__(self, whole: Now, directory: _Directory) -> None:
         self._whole = whole
         self._directory = directory
 

@@ -64,28 +64,28 @@ class DuckdbStore:
         now = {host: times[scope][-1] for host, times in newest.items() if scope in times}
         if not now:
             return []
-        looked_at = sorted({(host, time) for host in now for times in newest[host].values() for time in times})
+        looked_at = {(host, time) for host in now for times in newest[host].values() for time in times}
         start, end = min(time for _, time in looked_at), max(time for _, time in looked_at) + 1
-        pairs = ", ".join(f"({quoted(host)}, {moment(time)})" for host, time in looked_at)
         quantities = quantities or quantities_of(scope)
         codes = [metric for metric in metrics_of(scope) if metric.kind is Kind.STATE]
         keys = ", ".join(scope.keys)
 
-        def present(inner: Scope) -> str:
-            times = (f"({quoted(host)}, {moment(newest[host][inner][-1])})" for host in now if inner in newest[host])
-            return f"(host, ts) IN ({', '.join(times) or '(NULL, NULL)'})"
-
         words = "".join(f', arg_max("{metric.name}", ts)' for metric in codes)
         with Snapshot(self._database) as snapshot:
+            # Which samples are looked at is joined: thousands of hosts as a list of literals take longer than the rest.
+            snapshot.register("looked_at", _moments(looked_at))
+            for inner in Scope:
+                last = [(host, newest[host][inner][-1]) for host in now if inner in newest[host]]
+                snapshot.register(f"newest_{inner.value}", _moments(last))
 
             def relation(inner: Scope, metrics: Sequence[Metric]) -> str:
-                raw = snapshot.raw(inner, metrics, start, end, where=f"(host, ts) IN ({pairs})")
-                return quantity_sql.steps(inner, metrics, raw, "0", newest=present(inner))
+                raw = snapshot.raw(inner, metrics, start, end, where="(host, ts) IN (FROM looked_at)")
+                return quantity_sql.steps(inner, metrics, raw, "0", newest=_is_newest(inner))
 
             rows = snapshot.rows(quantity_sql.values(quantities, relation, per_host=True))
-            raw = snapshot.raw(scope, codes, start, end, where=f"(host, ts) IN ({pairs})")
+            raw = snapshot.raw(scope, codes, start, end, where="(host, ts) IN (FROM looked_at)")
             states = snapshot.rows(
-                f"SELECT {keys}{words} FROM ({raw}) GROUP BY {keys} HAVING bool_or({present(scope)})"
+                f"SELECT {keys}{words} FROM ({raw}) GROUP BY {keys} HAVING bool_or({_is_newest(scope)})"
             )
         width = len(scope.keys)
         known = {row[:width]: row[width:] for row in states}
@@ -301,6 +301,16 @@ class DuckdbStore:
                 scopes = self._newest.setdefault(sample.host, {})
                 for scope in sample.rows:
                     scopes[scope] = tuple(sorted({*scopes.get(scope, ()), sample.at})[-2:])
+
+
+def _moments(times: Collection[tuple[str, int]]) -> pa.Table:
+    """Hosts and times (Unix ms) as a table of ``host`` and ``ts``."""
+    hosts, at = zip(*times, strict=True) if times else ((), ())
+    return pa.table({"host": pa.array(hosts, pa.string()), "ts": pa.array(at, pa.timestamp("ms"))})
+
+
+def _is_newest(scope: Scope) -> str:
+    return f"(host, ts) IN (FROM newest_{scope.value})"
 
 
 def _among(scope: Scope, objects: Sequence[str]) -> str:

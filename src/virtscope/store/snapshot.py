@@ -40,6 +40,10 @@ class Snapshot:
     ) -> None:
         self._cursor.close()
 
+    def register(self, name: str, rows: pa.Table) -> None:
+        """Let queries of this snapshot read a table by a name."""
+        self._cursor.register(name, rows)
+
     def rows(self, query: str, parameters: object = None) -> list[tuple[Any, ...]]:
         """The rows of a query.
 

@@ -230,7 +230,7 @@ def _alerting(registry: Registry, present: Present) -> Alerting:
     """Alerts on every domain, under a rule and beside a silence that name the other project."""
 
     def world() -> World:
-        return world_of(present, tuple, tuple)
+        return world_of(present.now(), tuple, tuple)
 
     book = Book(registry)
     rule = Rule("every", "domains", "not name:nobody", where="not name:canary-nobody", severity=Severity.CRITICAL)

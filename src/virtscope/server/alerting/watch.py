@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -22,11 +23,14 @@ from virtscope.pulse import Pulse
 from virtscope.sample import now_ms
 from virtscope.search import owned
 from virtscope.server.alerting.book import Book, Kept
-from virtscope.server.present import Present
+from virtscope.server.now import Now
 
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 10.0
+REST = 9.0
+"""A round is followed by a pause of so many times what it took, at least: asking never takes more than a tenth of a core,
+however many domains there are."""
 ROUND_SECONDS = 300.0
 """How long a round may take before the thread is hung."""
 DAY_ROUNDS = 8_640
@@ -104,13 +108,14 @@ class Watch:
         self._thread.join()
 
     def _run(self) -> None:
-        rounds = 0
+        rounds, pause = 0, self._pause
         while True:
-            self._pulse.expect("alerts", ROUND_SECONDS)
-            self._wake.wait(self._pause)
+            self._pulse.expect("alerts", pause + ROUND_SECONDS)
+            self._wake.wait(pause)
             self._wake.clear()
             if self._ended:
                 break
+            began = time.monotonic()
             try:
                 self.round(now_ms())
                 rounds += 1
@@ -123,6 +128,7 @@ class Watch:
             except Exception as error:
                 log.exception("BUG: the rules could not be asked")  # and are asked again
                 self._problem = f"BUG: {error!r}"
+            pause = max(self._pause, REST * (time.monotonic() - began))
         self._pulse.forget("alerts")
 
     def round(self, now: int) -> None:
@@ -195,21 +201,21 @@ def _is_other(before: Alert | None, after: Alert) -> bool:
     return before is None or replace(before, value=None) != replace(after, value=None)
 
 
-def world_of(present: Present, agents: Callable[[], Sequence[Any]], findings: Callable[[], Sequence[Any]]) -> World:
+def world_of(now: Now, agents: Callable[[], Sequence[Any]], findings: Callable[[], Sequence[Any]]) -> World:
     """Everything there is now, as the API answers it; of findings those that are open, and not dismissed."""
 
     @cache
     def domains() -> Sequence[Mapping[str, Any]]:
-        found: list[Mapping[str, Any]] = msgspec.to_builtins(present.domains())
+        found: list[Mapping[str, Any]] = msgspec.to_builtins(now.domains())
         return found
 
     return World(
         {
-            "hosts": lambda: msgspec.to_builtins(present.hosts()),
+            "hosts": lambda: msgspec.to_builtins(now.hosts()),
             "domains": domains,
-            "disks": lambda: owned(msgspec.to_builtins(present.disks()), domains()),
-            "nics": lambda: owned(msgspec.to_builtins(present.nics()), domains()),
-            "pools": lambda: msgspec.to_builtins(present.pools()),
+            "disks": lambda: owned(msgspec.to_builtins(now.disks()), domains()),
+            "nics": lambda: owned(msgspec.to_builtins(now.nics()), domains()),
+            "pools": lambda: msgspec.to_builtins(now.pools()),
             "agents": lambda: msgspec.to_builtins(agents()),
             "findings": lambda: msgspec.to_builtins(findings()),
         }
