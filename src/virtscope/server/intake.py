@@ -12,7 +12,7 @@ import logging
 import random
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -49,6 +49,11 @@ log = logging.getLogger(__name__)
 
 MEMORY = 256 * 1024 * 1024
 """Bytes that deliveries may take from the first byte of a body until they are stored."""
+BACKLOG_PART = 4
+"""Backlogs may take this part of the memory: an agent has one delivery under way at a time, so what is new waits behind
+its own backlog, and must not do so for long."""
+BACKLOGS_AT_ONCE = 2
+"""So many deliveries of backlogs may wait for the decoding thread: what is new comes before all others."""
 EXPANSION = 16
 """How much larger a delivery is in memory than on the wire, about."""
 BODY_SECONDS = 20.0
@@ -147,6 +152,7 @@ class Intake:
         self._used = 0
         self._busy: set[str] = set()
         self._quota = Quota()
+        self._backlog_turn = asyncio.Semaphore(BACKLOGS_AT_ONCE)
         self._decoding = ThreadPoolExecutor(1, thread_name_prefix="intake")
         self._heard: dict[str, Heard] = {}
         self._taken = Taken()
@@ -193,8 +199,7 @@ class Intake:
         """Hold a place and the memory for a delivery; ``grow`` takes more of it as the body comes in."""
         if agent in self._busy:
             raise self._put_off(429, "another delivery of this agent is under way")
-        backlog = request.query_params.get("backlog") == "1"
-        limit = self._memory // 2 if backlog else self._memory
+        limit = self._memory // BACKLOG_PART if _is_backlog(request) else self._memory
         held = 0
 
         def grow(count: int) -> None:
@@ -224,7 +229,8 @@ class Intake:
             if len(delivery.frames) > MOST_FRAMES or max(len(delivery.losses), len(delivery.epochs)) > MOST_RANGES:
                 raise Malformed("the delivery has too many parts")
             new = [one for one in delivery.frames if one.sequence not in self._records.stored(agent, one.epoch)]
-            batches, refused = await loop.run_in_executor(self._decoding, self._decoded, agent, new)
+            async with self._backlog_turn if _is_backlog(request) else nullcontext():
+                batches, refused = await loop.run_in_executor(self._decoding, self._decoded, agent, new)
         except TooNew as error:
             raise _Answered(415, str(error), error.hint) from None
         except WireError as error:
@@ -376,6 +382,11 @@ def _require_known_version(request: Request) -> None:
         raise _Answered(
             415, f"this server reads {CONTENT_TYPE}, not {given[:100]!r}", "Upgrade the server before its agents."
         )
+
+
+def _is_backlog(request: Request) -> bool:
+    """Whether a delivery has only what waited for long: its agent says so, so that what is new comes first."""
+    return request.query_params.get("backlog") == "1"
 
 
 def _declared(request: Request) -> int:

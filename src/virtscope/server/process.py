@@ -6,6 +6,7 @@ import logging
 import shutil
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -74,6 +75,9 @@ from virtscope.wire import PATH
 log = logging.getLogger(__name__)
 
 DAY_SECONDS = 86_400.0
+SWITCH_SECONDS = 0.0005
+"""How long a thread of Python keeps others waiting that want to run (5 ms unless told): a delivery is taken in by some
+threads in turn, and each turn would wait so long behind an analysis."""
 Follow: TypeAlias = Callable[[Watching, collector.Sink, collector.Told | None, Pulse | None], collector.Following]
 """Watches what is to be watched: see ``collector.follow``."""
 Ready: TypeAlias = Callable[[str, str | None, str | None], None]
@@ -89,6 +93,7 @@ def run(settings: ServerSettings, ready: Ready, follow: Follow = collector.follo
         StoreError: the data folder or a certificate cannot be used.
     """
     ended = threading.Event()
+    sys.setswitchinterval(SWITCH_SECONDS)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: ended.set())
     with ExitStack() as closing:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping
 
 from virtscope.analysis import registry
 from virtscope.errors import Cancelled, VirtscopeError
+from virtscope.priority import stand_back
 from virtscope.sample import now_ms
 from virtscope.server.analysing import Asked, run
 from virtscope.server.services import Services
@@ -21,7 +21,6 @@ LOOK_SECONDS = 60.0
 """How often it is looked whether an analysis is due."""
 FIRST_SECONDS = 120.0
 """Nothing is analysed before the server has run for so long: its hosts have to tell of themselves first."""
-_NICE = 10
 
 
 class Schedule:
@@ -85,8 +84,7 @@ class Schedule:
             self._findings.take(name, at, time.monotonic() - began, found.findings)
 
     def _run(self) -> None:
-        # On Linux a nice value is a thread's own: what answers people and stores comes first.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        stand_back()
         pause = FIRST_SECONDS
         while not self._ended.wait(pause):
             pause = LOOK_SECONDS

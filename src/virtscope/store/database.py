@@ -24,7 +24,7 @@ from virtscope.store.migrations import FORMAT, migrate
 log = logging.getLogger(__name__)
 
 MEMORY_LIMIT = "1GB"
-CHECKPOINT_THRESHOLD = "64MB"
+CHECKPOINT_THRESHOLD = "32MB"
 UNFINISHED = "unfinished-"
 """What the names of folders begin with in which something is being made that nobody needs later."""
 FREE_SPACE_FLOOR = 64 * 1024 * 1024

@@ -19,6 +19,7 @@ from virtscope.alerts.observe import World, observe
 from virtscope.alerts.rule import Condition, Rule, Severity, condition
 from virtscope.alerts.silence import Silenced, silenced
 from virtscope.errors import BadInput, VirtscopeError
+from virtscope.priority import stand_back
 from virtscope.pulse import Pulse
 from virtscope.sample import now_ms
 from virtscope.search import owned
@@ -29,8 +30,8 @@ log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 10.0
 REST = 9.0
-"""A round is followed by a pause of so many times what it took, at least: asking never takes more than a tenth of a core,
-however many domains there are."""
+"""A round is followed by a pause of so many times what it took, at least: of however many domains, asking takes
+a tenth of a core at most."""
 ROUND_SECONDS = 300.0
 """How long a round may take before the thread is hung."""
 DAY_ROUNDS = 8_640
@@ -108,6 +109,7 @@ class Watch:
         self._thread.join()
 
     def _run(self) -> None:
+        stand_back()
         rounds, pause = 0, self._pause
         while True:
             self._pulse.expect("alerts", pause + ROUND_SECONDS)
