@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import subprocess
 import sys
 import tempfile
@@ -24,9 +26,17 @@ def build(into: Path, *arguments: str) -> None:
 
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Each package by its name."""
-    folder = tmp_path_factory.mktemp("packages")
-    build(folder)
+    """Each package by its name; built by whoever comes first of the processes that run the tests."""
+    is_alone = "PYTEST_XDIST_WORKER" not in os.environ
+    shared = tmp_path_factory.getbasetemp() if is_alone else tmp_path_factory.getbasetemp().parent
+    folder = shared / "packages"
+    with (shared / "packages.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            started = shared / "packages.started"
+            started.mkdir(exist_ok=True)
+            build(started)
+            started.rename(folder)
     return {product.name: next(folder.glob(f"{product.name}_*.deb")) for product in PRODUCTS}
 
 
