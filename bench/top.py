@@ -32,13 +32,14 @@ from rich.table import Table
 
 from virtscope.catalogue import Scope, quantities_of
 from virtscope.server import answers
+from virtscope.server.alerting import shapes
 
 HOSTS = 20
 WARM_SECONDS = 5.0
 
 
-def fleet(count: int) -> tuple[answers.HostList, answers.DomainList]:
-    """Hosts and domains with figures that are other ones each time."""
+def fleet(count: int) -> tuple[answers.HostList, answers.DomainList, shapes.AlertList]:
+    """Hosts and domains with figures that are other ones each time, and an alert for every twentieth domain."""
     chance = random.Random()
 
     def figures(scope: Scope) -> dict[str, float | None]:
@@ -62,7 +63,15 @@ def fleet(count: int) -> tuple[answers.HostList, answers.DomainList]:
         )
         for n in range(count)
     ]  # fmt: skip
-    return answers.HostList(1.0, 1, hosts), answers.DomainList(1.0, 1, domains)
+    alerts = [
+        shapes.AlertAnswer(
+            "domain-steal", "warning", "firing",
+            shapes.AlertSubject("domains", one.id, one.name, one.host, one.host_name, one.id, "project"),
+            1.0, 2.0, chance.random(), "12.3 %", "steal>10", "Move it, or whoever uses most.", silenced=False,
+        )
+        for one in domains[::20]
+    ]  # fmt: skip
+    return answers.HostList(1.0, 1, hosts), answers.DomainList(1.0, 1, domains), shapes.AlertList(alerts, None)
 
 
 def encoded(count: int) -> list[bytes]:
@@ -71,14 +80,13 @@ def encoded(count: int) -> list[bytes]:
 
 
 def serve(answers_now: Callable[[], Sequence[bytes]]) -> tuple[ThreadingHTTPServer, str]:
-    """A server of hosts and domains, as JSON, in threads of this process, and its address."""
+    """A server of hosts, domains and alerts, as JSON, in threads of this process, and its address."""
 
     class Answering(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            hosts, domains = answers_now()
-            body = hosts if self.path.endswith("/hosts") else domains
+            body = dict(zip(("hosts", "domains", "alerts"), answers_now(), strict=True))[self.path.rpartition("/")[2]]
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

@@ -128,7 +128,9 @@ def test_every_condition_is_known() -> None:
     assert parse("  ").is_empty
 
 
-@pytest.mark.parametrize("kind", ["hosts", "domains", "disks", "nics", "filters", "networks", "pools", "events"])
+@pytest.mark.parametrize(
+    "kind", ["hosts", "domains", "disks", "nics", "filters", "networks", "pools", "events", "alerts"]
+)
 def test_every_field_answers_of_an_item_that_knows_nothing(kind: str) -> None:
     for field in fields_of(kind).values():
         assert field.value({"figures": {}}) is None, field.name

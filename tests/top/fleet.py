@@ -14,6 +14,7 @@ from virtscope.cli.source import Curves, Happened, Item, Kind
 from virtscope.errors import BadInput, NotFound, ServerError
 from virtscope.sample import DiskFacts, NicFacts, Resources
 from virtscope.server import answers
+from virtscope.server.alerting import shapes
 
 HOSTILE = "evil\x1b[31m\x1b]0;x\x07[red]b[/]\u202eidi\x9b2J"
 """Colours, a title, markup, a turn of direction, a screen that is cleared."""
@@ -110,6 +111,17 @@ class FakeSource:
             domain(3, "db-10", "beta", "running", "data", stale=True, cpu_ratio=0.2, cpu_cores=0.4, vcpus=2),
             domain(4, "idle", "alpha", "shut off"),
         ]
+        self.alarms = [
+            alert("host-down", "critical", _host_subject(self.hosts[1])),
+            alert("domain-steal", "warning", _subject(self.domains[0]), value=0.2),
+            alert("domain-crashed", "critical", _subject(self.domains[1]), "pending"),
+            alert("domain-memory", "info", _subject(self.domains[2]), "unknown"),
+            alert("domain-down", "critical", _subject(self.domains[3]), silenced=True),
+            alert("nic-errors", "warning", _nic_subject(self.domains[1], "52:54:00:00:00:01")),
+            alert("agent-behind", "info", shapes.AlertSubject("agents", "a1", f"agent {HOSTILE}", "", "", "", "")),
+        ]
+        self.asks_rules = True
+        self.rules_problem: str | None = None
         self.remembers = True
         self.away = False
         self.paces: list[float] = []
@@ -192,6 +204,14 @@ class FakeSource:
         }
         return [{"at": 1_795_000_000.0, **told}]
 
+    def alerts(self) -> Item:
+        if self.away:
+            raise ServerError("no virtscope server answers at http://h:1 (refused)", "Start one.")
+        if not self.asks_rules:
+            raise BadInput("a hypervisor that is asked directly has no alerts", "Only a server asks rules.")
+        item: Item = msgspec.to_builtins(shapes.AlertList(self.alarms, self.rules_problem))
+        return item
+
     def follow(self, which: Happened) -> Iterator[Item]:
         yield from ()
 
@@ -203,6 +223,33 @@ class FakeSource:
 
     def pace(self, interval: float) -> None:
         self.paces.append(interval)
+
+
+def alert(
+    rule: str,
+    severity: str,
+    subject: shapes.AlertSubject,
+    state: str = "firing",
+    *,
+    value: float | None = None,
+    silenced: bool = False,
+) -> shapes.AlertAnswer:
+    shown = "" if value is None else f"{value * 100:.1f} %"
+    text = f"What {rule} says: {HOSTILE}"
+    return shapes.AlertAnswer(rule, severity, state, subject, 1.0, 2.0, value, shown, "steal>10", text, silenced)
+
+
+def _subject(one: answers.DomainAnswer) -> shapes.AlertSubject:
+    project = one.facts.project if one.facts else None
+    return shapes.AlertSubject("domains", one.id, one.name, one.host, one.host_name, one.id, project or "")
+
+
+def _nic_subject(one: answers.DomainAnswer, mac: str) -> shapes.AlertSubject:
+    return shapes.AlertSubject("nics", f"{one.id} {mac}", f"{one.name} {mac}", one.host, one.host_name, one.id, "")
+
+
+def _host_subject(one: answers.HostAnswer) -> shapes.AlertSubject:
+    return shapes.AlertSubject("hosts", one.id, one.name, one.id, one.name, "", "")
 
 
 def _owner(one: answers.DomainAnswer) -> dict[str, Any]:

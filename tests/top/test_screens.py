@@ -13,7 +13,6 @@ from textual.pilot import Pilot
 from textual.widgets import Input, TabbedContent
 
 from tests.top.fleet import HOSTILE, FakeSource, domain, many
-from virtscope.cli.source import Kind
 from virtscope.text import UNKNOWN
 from virtscope.top.app import TopApp
 from virtscope.top.compare_screen import CompareScreen
@@ -21,7 +20,7 @@ from virtscope.top.domain_screen import DomainScreen
 from virtscope.top.fleet_screen import FleetScreen
 from virtscope.top.grid import Grid
 from virtscope.top.help_screen import HelpScreen
-from virtscope.top.snapshot import LONGEST
+from virtscope.top.snapshot import LONGEST, Listed
 from virtscope.top.view import VIEWS, Look, Tree
 
 
@@ -67,13 +66,14 @@ class Driven:
         """The first words of the table's lines."""
         grid = self.app.screen.query_one(Grid)
         shown = [grid.render_line(y).text for y in range(1, grid.size.height)]
-        return [" ".join(line.replace("●", " ").split()[:first]) for line in shown if line.strip()]
+        marks = str.maketrans("●▲△◇", "    ")
+        return [" ".join(line.translate(marks).split()[:first]) for line in shown if line.strip()]
 
 
 def driven(
     does: Callable[[Driven], Awaitable[None]],
     source: FakeSource | None = None,
-    kind: Kind = "domains",
+    kind: Listed = "domains",
     size: tuple[int, int] = (160, 40),
 ) -> None:
     """Sit at a top for a while."""
@@ -131,10 +131,10 @@ def test_tab_goes_round() -> None:
         screen = top.app.screen
         assert isinstance(screen, FleetScreen)
         seen = []
-        for _ in range(4):
+        for _ in range(5):
             await top.press("tab")
             seen.append(screen.look.kind)
-        assert seen == ["disks", "nics", "hosts", "domains"]
+        assert seen == ["disks", "nics", "alerts", "hosts", "domains"]
         await top.press("shift+tab")
         assert screen.look.kind == "hosts"
 
@@ -270,7 +270,7 @@ def test_marking_and_comparing() -> None:
         assert "mark two or more" in top.told[0]
         await top.press("home", "space", "space")
         assert "2 marked" in top.text
-        assert "● web-1" in top.text
+        assert "●△ web-1" in top.text
         await top.press("c")
         await top.pilot.pause()
         assert isinstance(top.app.screen, CompareScreen)
@@ -481,3 +481,91 @@ def test_a_narrow_terminal() -> None:
         assert "CPU" in top.text
 
     driven(does, size=(60, 20))
+
+
+def test_the_alerts() -> None:
+    async def does(top: Driven) -> None:
+        await top.press("a")
+        await top.settle()
+        assert "▲ 1 critical △ 2 warning ◇ 1 info" in top.text, "what is silenced, pending or not known counts not"
+        assert top.rows()[:3] == ["host-down", "domain-crashed", "domain-down"], "the gravest first"
+        assert "firing, silenced" in top.text
+        assert "▲ host-down" in top.text
+        assert "20.0 %" in top.text
+        await top.press("slash")
+        await top.type("severity:critical state:firing silenced:no")
+        await top.press("enter")
+        assert top.rows() == ["host-down"]
+        assert "1 of 7" in top.text
+        await top.press("escape", "t")
+        assert "▾ alpha  4 alerts" in top.text
+        assert "▾ (no host)  1 alert" in top.text
+
+    driven(does)
+
+
+def test_from_an_alert_to_what_it_speaks_of() -> None:
+    async def does(top: Driven) -> None:
+        async def find(search: str) -> None:
+            await top.press("slash")
+            await top.type(search)
+            await top.press("enter", "home", "enter")
+            await top.settle()
+
+        await top.press("a")
+        await find("domain-steal")
+        assert isinstance(top.app.screen, DomainScreen)
+        assert "△ domain-steal: web-1 20.0 % (steal>10)" in top.text
+        await top.press("escape")
+        await find("host-down")
+        assert top.rows() == ["beta"]
+        await top.press("escape")
+        assert "host-down" in top.rows(), "back to the alerts"
+        await find("agent-behind")
+        assert "neither a host nor a domain" in top.told[-1]
+        assert "\x1b" not in top.told[-1]
+
+    driven(does)
+
+
+@pytest.mark.parametrize(
+    ("key", "marked", "others"),
+    [("d", ["△ web-1", "△ web-2"], ["idle", "db-10"]), ("h", ["▲ beta"], ["alpha"]), ("n", ["△ web-2"], ["web-1"])],
+)
+def test_what_an_alert_fires_for_is_marked(key: str, marked: list[str], others: list[str]) -> None:
+    async def does(top: Driven) -> None:
+        await top.press(key)
+        await top.settle()
+        lines = [" ".join(line.split()) for line in top.text.splitlines()]
+        for start in (*marked, *others):
+            assert any(line.startswith(start) for line in lines), start
+
+    driven(does)
+
+
+def test_where_nobody_asks_rules() -> None:
+    source = FakeSource()
+    source.asks_rules = False
+
+    async def does(top: Driven) -> None:
+        assert "alert" not in top.text.splitlines()[0]
+        await top.press("a")
+        await top.settle()
+        assert "a hypervisor that is asked directly has no alerts" in top.text
+
+    driven(does, source)
+
+
+def test_rules_that_cannot_be_asked_and_rules_that_find_nothing() -> None:
+    source = FakeSource()
+    source.rules_problem = "the disk is full"
+
+    async def does(top: Driven) -> None:
+        assert "✗ the rules cannot be asked at the moment: the disk is full" in top.text
+        source.alarms, source.rules_problem = [], None
+        await top.press("a")
+        await top.settle()
+        assert "no alerts there" in top.text
+        assert "· no alerts" in top.text.splitlines()[0]
+
+    driven(does, source)

@@ -20,6 +20,7 @@ TOUR: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("disks", ("b",)),
     ("nics", ("n",)),
     ("wide", ("w",)),
+    ("alerts", ("a",)),
     ("help", ("question_mark",)),
     ("events", ("escape", "d", "home", "enter", "3")),
     ("xml", ("4",)),

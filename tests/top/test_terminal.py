@@ -52,6 +52,10 @@ def test_a_server_in_a_terminal(server: Running) -> None:
         seen.until("from the server")
         seen.type("3")
         seen.until("Events")
+        seen.type("\x1b")
+        seen.until("a:Alerts")
+        seen.type("a")
+        seen.until("host-down")  # of the host that is not there; the rules are asked every ten seconds
         seen.type("q")
         assert seen.status() == 0
 

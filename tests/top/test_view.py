@@ -105,11 +105,13 @@ def test_the_feed_samples_at_its_own_pace() -> None:
     assert source.paces in ([], [2.0])
 
 
-def rounds(form: Format, count: int = 2, file: Path | None = None, source: FakeSource | None = None) -> str:
+def rounds(
+    form: Format, count: int = 2, file: Path | None = None, source: FakeSource | None = None, look: Look | None = None
+) -> str:
     stream = io.StringIO()
     rests: list[float] = []
     console = Console(file=stream, width=200)
-    batch.run(source or FakeSource(), console, Look(), 5.0, count, form, file, rests.append)
+    batch.run(source or FakeSource(), console, look or Look(), 5.0, count, form, file, rests.append)
     assert len(rests) == count - 1
     assert all(0 <= rest <= 5.0 for rest in rests)
     return stream.getvalue()
@@ -122,9 +124,26 @@ def test_rounds_in_every_format(tmp_path: Path) -> None:
     assert [row[1] for row in rows] == ["name", *["web-1", "web-2", "db-10", "idle"] * 2]
     told = [json.loads(line) for line in rounds(Format.JSON).splitlines()]
     assert [len(one["domains"]) for one in told] == [4, 4]
+    assert [one["firing"] for one in told] == [4, 4]
+    assert "▲ 1 critical △ 2 warning ◇ 1 info" in rounds(Format.TABLE)
     file = tmp_path / "out.csv"
     rounds(Format.WIDE, 1, file)
     assert len(file.read_text().splitlines()) == 5
+
+
+def test_rounds_of_alerts() -> None:
+    look = Look("alerts", "state:firing", "SEVERITY")
+    rows = list(csv.DictReader(io.StringIO(rounds(Format.CSV, 1, look=look))))
+    assert [(row["rule"], row["severity"], row["object"]) for row in rows[:2]] == [
+        ("host-down", "critical", "beta"),
+        ("domain-down", "critical", "idle"),
+    ]
+    assert len(json.loads(rounds(Format.JSON, 1, look=look))["alerts"]) == 5
+    source = FakeSource()
+    source.asks_rules = False
+    with pytest.raises(BadInput, match="has no alerts"):
+        rounds(Format.TABLE, 1, source=source, look=look)
+    assert json.loads(rounds(Format.JSON, 1, source=source))["firing"] is None
 
 
 def test_rounds_go_on_while_a_server_is_away() -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import typer
-from rich.console import Console
 
 from virtscope.cli import alert_columns, listing
-from virtscope.cli.arguments import Address, NoHeaders, Output, Search, SortBy
-from virtscope.cli.formats import Format
-from virtscope.cli.listing import Asked
-from virtscope.cli.source import Server
+from virtscope.cli.arguments import Address, Since
+from virtscope.cli.asked import Asked, lists, lists_once
+from virtscope.cli.saying import say
+from virtscope.cli.source import Item, Server
 from virtscope.errors import BadInput
 
 app = typer.Typer(help="Alerts: what fires, the rules, silences, and who is told.", no_args_is_help=True)
@@ -25,38 +24,37 @@ app.add_typer(rules, name="rules")
 app.add_typer(silences, name="silences")
 app.add_typer(receivers, name="receivers")
 
-Since = Annotated[str, typer.Option(metavar="TIME", help="From when on: 2h, 7d, 2026-11-24T08:00.")]
 Name = Annotated[str, typer.Argument(help="Its name.")]
 File = Annotated[str, typer.Argument(metavar="FILE", help="Rules as TOML; - is standard input.")]
 
 
 @app.command("list")
+@lists
 def list_alerts(
+    asked: Asked,
     server: Address = "",
-    search: Search = "",
-    sort_by: SortBy = "",
-    output: Output = Format.TABLE,
-    no_headers: NoHeaders = False,
 ) -> None:
     """What fires, what is about to, and what fired and is not known of now.
 
     Example: virtscope alerts list -l severity:critical
     """
-    answer = Server(server).get("alerts")
-    asked = Asked(output, search, sort_by, no_headers)
-    listing.write(answer["alerts"], alert_columns.ALERTS, asked)
-    if answer["problem"]:
-        _say(f"The rules cannot be asked at the moment: {answer['problem']}")
+
+    def found() -> list[Item]:
+        answer = Server(server).alerts()
+        if answer["problem"]:
+            say(f"The rules cannot be asked at the moment: {answer['problem']}")
+        alerts: list[Item] = answer["alerts"]
+        return alerts
+
+    listing.write(found, alert_columns.ALERTS, asked, "alerts")
 
 
 @app.command("history")
+@lists
 def history(
+    asked: Asked,
     since: Since = "1d",
     server: Address = "",
-    search: Search = "",
-    sort_by: SortBy = "",
-    output: Output = Format.TABLE,
-    no_headers: NoHeaders = False,
 ) -> None:
     """What fired and was resolved, newest first.
 
@@ -64,25 +62,24 @@ def history(
     """
     from virtscope.cli import times
 
-    query = urlencode({"since": times.moment(since)})
-    asked = Asked(output, search, sort_by, no_headers)
-    listing.write(Server(server).get(f"alerts/history?{query}")["entries"], alert_columns.HISTORY, asked)
+    def found() -> list[Item]:
+        entries: list[Item] = Server(server).get("alerts/history", [("since", str(times.moment(since)))])["entries"]
+        return entries
+
+    listing.write(found, alert_columns.HISTORY, asked)
 
 
 @rules.command("list")
+@lists
 def list_rules(
+    asked: Asked,
     server: Address = "",
-    search: Search = "",
-    sort_by: SortBy = "",
-    output: Output = Format.TABLE,
-    no_headers: NoHeaders = False,
 ) -> None:
     """Every rule.
 
     Example: virtscope alerts rules list -o wide
     """
-    asked = Asked(output, search, sort_by, no_headers)
-    listing.write(Server(server).get("alert-rules")["rules"], alert_columns.RULES, asked)
+    listing.write(lambda: Server(server).get("alert-rules")["rules"], alert_columns.RULES, asked)
 
 
 @rules.command("export")
@@ -102,7 +99,7 @@ def apply_rules(file: File, server: Address = "") -> None:
     """
     _checked(file)
     Server(server).send("PUT", "alert-rules", {"toml": _read(file)})
-    _say("The rules are in force.")
+    say("The rules are in force.")
 
 
 @rules.command("remove")
@@ -112,18 +109,16 @@ def remove_rule(name: Name, server: Address = "") -> None:
     Example: virtscope alerts rules remove web-steal
     """
     Server(server).send("DELETE", f"alert-rules/{quote(name, safe='')}")
-    _say(f"The rule {name} is removed.")
+    say(f"The rule {name} is removed.")
 
 
 @rules.command("test")
+@lists_once
 def try_rules(
+    asked: Asked,
     rule: Annotated[str, typer.Argument(metavar="RULE|FILE", help="A rule's name, or a file of rules; - is stdin.")],
     since: Since = "1d",
     server: Address = "",
-    search: Search = "",
-    sort_by: SortBy = "",
-    output: Output = Format.TABLE,
-    no_headers: NoHeaders = False,
 ) -> None:
     """When a rule would have fired, had it been there: over the past that is stored.
 
@@ -138,27 +133,23 @@ def try_rules(
     else:
         wanted["rule"] = rule
     answer = Server(server).send("POST", "alert-rules/trial", wanted)
-    asked = Asked(output, search, sort_by, no_headers)
-    listing.write(answer["firings"], alert_columns.FIRINGS, asked)
+    listing.write(lambda: answer["firings"], alert_columns.FIRINGS, asked)
     for note in answer["notes"]:
-        _say(note)
-    _say(f"{len(answer['firings'])} times, of {answer['objects']} objects, looked at every {answer['step']:g} s")
+        say(note)
+    say(f"{len(answer['firings'])} times, of {answer['objects']} objects, looked at every {answer['step']:g} s")
 
 
 @silences.command("list")
+@lists
 def list_silences(
+    asked: Asked,
     server: Address = "",
-    search: Search = "",
-    sort_by: SortBy = "",
-    output: Output = Format.TABLE,
-    no_headers: NoHeaders = False,
 ) -> None:
     """Every silence, the newest first.
 
     Example: virtscope alerts silences list
     """
-    asked = Asked(output, search, sort_by, no_headers)
-    listing.write(Server(server).get("silences")["silences"], alert_columns.SILENCES, asked)
+    listing.write(lambda: Server(server).get("silences")["silences"], alert_columns.SILENCES, asked)
 
 
 @silences.command("add")
@@ -183,7 +174,7 @@ def add_silence(
     wanted = {"where": where, "reason": reason, "seconds": times.span(last)}
     wanted |= {"begins": times.moment(begin)} if begin else {}
     made = Server(server).send("POST", "silences", wanted)
-    _say(f"Silence {made['id']}, until {times.shown(made['ends'])}")
+    say(f"Silence {made['id']}, until {times.shown(made['ends'])}")
 
 
 @silences.command("end")
@@ -193,23 +184,20 @@ def end_silence(number: Annotated[int, typer.Argument(help="Its number.")], serv
     Example: virtscope alerts silences end 3
     """
     Server(server).send("DELETE", f"silences/{number}")
-    _say(f"Silence {number} is over.")
+    say(f"Silence {number} is over.")
 
 
 @receivers.command("list")
+@lists
 def list_receivers(
+    asked: Asked,
     server: Address = "",
-    search: Search = "",
-    sort_by: SortBy = "",
-    output: Output = Format.TABLE,
-    no_headers: NoHeaders = False,
 ) -> None:
     """Who is told, and whether that worked.
 
     Example: virtscope alerts receivers list
     """
-    asked = Asked(output, search, sort_by, no_headers)
-    listing.write(Server(server).get("receivers")["receivers"], alert_columns.RECEIVERS, asked)
+    listing.write(lambda: Server(server).get("receivers")["receivers"], alert_columns.RECEIVERS, asked)
 
 
 @receivers.command("add")
@@ -230,7 +218,7 @@ def add_receiver(
     """
     address = sys.stdin.readline().strip() if url == "-" else url
     made = Server(server).send("POST", "receivers", {"name": name, "url": address, "least": least})
-    _say(f"{made['name']} is told at {made['address']}. Try it: virtscope alerts receivers test '{made['name']}'")
+    say(f"{made['name']} is told at {made['address']}. Try it: virtscope alerts receivers test '{made['name']}'")
 
 
 @receivers.command("remove")
@@ -240,7 +228,7 @@ def remove_receiver(name: Name, server: Address = "") -> None:
     Example: virtscope alerts receivers remove ops
     """
     Server(server).send("DELETE", f"receivers/{quote(name, safe='')}")
-    _say(f"{name} is told no more.")
+    say(f"{name} is told no more.")
 
 
 @receivers.command("test")
@@ -250,23 +238,20 @@ def try_receiver(name: Name, server: Address = "") -> None:
     Example: virtscope alerts receivers test ops
     """
     Server(server).send("POST", f"receivers/{quote(name, safe='')}/test", {})
-    _say("It is on its way. 'virtscope alerts receivers list' tells soon whether it was sent.")
+    say("It is on its way. 'virtscope alerts receivers list' tells soon whether it was sent.")
 
 
 @receivers.command("outbox")
+@lists
 def outbox(
+    asked: Asked,
     server: Address = "",
-    search: Search = "",
-    sort_by: SortBy = "",
-    output: Output = Format.TABLE,
-    no_headers: NoHeaders = False,
 ) -> None:
     """What is still to be told, and what could not be.
 
     Example: virtscope alerts receivers outbox
     """
-    asked = Asked(output, search, sort_by, no_headers)
-    listing.write(Server(server).get("outbox")["letters"], alert_columns.OUTBOX, asked)
+    listing.write(lambda: Server(server).get("outbox")["letters"], alert_columns.OUTBOX, asked)
 
 
 @receivers.command("retry")
@@ -275,7 +260,7 @@ def retry(server: Address = "") -> None:
 
     Example: virtscope alerts receivers retry
     """
-    _say(f"{Server(server).send('POST', 'outbox/retry', {})['count']} are tried again.")
+    say(f"{Server(server).send('POST', 'outbox/retry', {})['count']} are tried again.")
 
 
 def _checked(file: str) -> None:
@@ -293,7 +278,3 @@ def _read(file: str) -> str:
         return Path(file).read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"cannot read {file}: {error}", "Name a file of rules, as TOML.") from None
-
-
-def _say(text: str) -> None:
-    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)

@@ -9,8 +9,10 @@ from urllib.parse import quote
 
 import typer
 
-from virtscope.cli.arguments import Address, Output
+from virtscope.cli.arguments import Address, Since
+from virtscope.cli.asked import Asked, lists, lists_once
 from virtscope.cli.formats import Format
+from virtscope.cli.saying import say
 from virtscope.cli.source import Item, Server
 from virtscope.errors import BadInput, NotFound
 
@@ -28,7 +30,9 @@ findings = typer.Typer(help="What scheduled analyses have found: new, still ther
 Finding = Annotated[str, typer.Argument(help="Its id, as 'virtscope findings list' tells it.")]
 
 
+@lists_once
 def analyze(  # an option each
+    asked: Asked,
     name: Annotated[str, typer.Argument(help="Which analysis. [default: they are listed]", show_default=False)] = "",
     host: Annotated[str, typer.Option(help="Only this host and its domains.")] = "",
     project: Annotated[str, typer.Option(help="Only domains of this project, by name or id.")] = "",
@@ -36,54 +40,69 @@ def analyze(  # an option each
     settings: Settings = None,
     everything: Annotated[bool, typer.Option("--all", "-a", help="Show where nothing is to be done, too.")] = False,
     server: Address = "",
-    output: Output = Format.TABLE,
 ) -> None:
     """Verdicts with evidence: contention, idle domains, sizes, filters and more. Without a name: which there are.
 
-    Example: virtscope analyze idle --window 7d
+    Example: virtscope analyze idle --window 7d -l severity:warning
     """
-    from virtscope.cli import analysis_view
-    from virtscope.cli import output as out
+    from virtscope.cli import analysis_view, listing
 
-    asked, console = Server(server, patience=PATIENCE_SECONDS), out.console(output)
+    of = Server(server, patience=PATIENCE_SECONDS)
     if not name:
-        out.write(console, asked.get("analyses")["analyses"], analysis_view.ANALYSES, output)
+        listing.write(lambda: of.get("analyses")["analyses"], analysis_view.ANALYSES, asked)
         return
     query = [("host", host), ("project", project), ("window", window), ("all", "true" if everything else "")]
     query += [("set", one) for one in settings or ()]
-    found = _waited_for(asked, f"analyses/{quote(name, safe='')}", [(key, value) for key, value in query if value])
+    answer(of, name, [(key, value) for key, value in query if value], asked)
+
+
+def answer(server: Server, name: str, query: list[tuple[str, str]], asked: Asked) -> None:
+    """Run an analysis, and write what comes of it as it is wanted."""
+    from virtscope.cli import analysis_view
+    from virtscope.cli import output as out
+
+    wanted, console = analysis_view.chosen(asked), out.console(asked.output)
+    found = _waited_for(server, f"analyses/{quote(name, safe='')}", query)
+    found["findings"] = wanted(found["findings"])
+    output, headers = asked.output, not asked.no_headers
     if output in (Format.TABLE, Format.WIDE):
-        console.print(analysis_view.result(found, wide=output is Format.WIDE))
+        console.print(analysis_view.result(found, wide=output is Format.WIDE, headers=headers))
     elif output in (Format.CSV, Format.NAME):
-        out.write(console, found["findings"], analysis_view.FINDINGS, output)
+        out.write(console, found["findings"], analysis_view.FINDINGS, output, headers=headers)
     else:
         out.write_one(console, found, "", output)
 
 
 @findings.command("list")
+@lists
 def list_findings(  # an option each
+    asked: Asked,
     analysis: Annotated[str, typer.Option(help="Only of this analysis.")] = "",
     state: Annotated[State, typer.Option(help="Which: 'open' is new and still there.")] = "open",
     severity: Annotated[Severity, typer.Option(help="At least so severe.")] = "ok",
     host: Annotated[str, typer.Option(help="Only of this host and its domains.")] = "",
     domain: Annotated[str, typer.Option(help="Only of this domain.")] = "",
+    since: Since = "",
     dismissed: Annotated[bool, typer.Option("--dismissed", help="Those that are dismissed.")] = False,
     server: Address = "",
-    output: Output = Format.TABLE,
 ) -> None:
-    """What scheduled analyses have found, the most severe first.
+    """What scheduled analyses have found, the most severe first; --since has what came then, or went.
 
     Example: virtscope findings list --state new --severity warning
     """
-    from virtscope.cli import analysis_view
-    from virtscope.cli import output as out
+    from virtscope.cli import analysis_view, listing, times
 
+    begin = times.moment(since) if since else None
     query = [("analysis", analysis), ("state", state), ("severity", severity), ("host", host), ("domain", domain)]
     query += [("dismissed", "true" if dismissed else ""), ("limit", "10000")]
-    found = Server(server).get("findings", [(key, value) for key, value in query if value])
-    out.write(out.console(output), found["findings"], analysis_view.KEPT, output)
-    if not found["runs"]:
-        _say("no analysis has been run by itself yet; 'virtscope analyze NAME' runs one now")
+
+    def found() -> list[Item]:
+        answer = Server(server).get("findings", [(key, value) for key, value in query if value])
+        if not answer["runs"]:
+            say("no analysis has been run by itself yet; 'virtscope analyze NAME' runs one now")
+        return [one for one in answer["findings"] if begin is None or (one["gone"] or one["first"]) >= begin]
+
+    listing.write(found, analysis_view.KEPT, asked, "findings")
 
 
 @findings.command("dismiss")
@@ -103,7 +122,7 @@ def dismiss(
 
     ends = times.ahead(until) if until else None
     Server(server).send("POST", f"findings/{quote(finding, safe='')}/dismissal", {"reason": reason, "until": ends})
-    _say(f"{finding} is dismissed" + (f" until {times.shown(ends)}" if ends else ""))
+    say(f"{finding} is dismissed" + (f" until {times.shown(ends)}" if ends else ""))
 
 
 @findings.command("restore")
@@ -113,7 +132,7 @@ def restore(finding: Finding, server: Address = "") -> None:
     Example: virtscope findings restore 3f2a91c07be4d815
     """
     Server(server).send("DELETE", f"findings/{quote(finding, safe='')}/dismissal")
-    _say(f"{finding} is not dismissed any more")
+    say(f"{finding} is not dismissed any more")
 
 
 def report(
@@ -150,13 +169,7 @@ def report(
         file.write_text(page, encoding="utf-8", errors="replace")
     except OSError as error:
         raise BadInput(f"cannot write {file}: {error.strerror}", "Name another file.") from None
-    _say(f"{file} is written")
-
-
-def _say(text: str) -> None:
-    from rich.console import Console
-
-    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
+    say(f"{file} is written")
 
 
 def _waited_for(server: Server, path: str, query: list[tuple[str, str]]) -> Item:

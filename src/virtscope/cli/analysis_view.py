@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from virtscope import text
+from virtscope.cli import listing
+from virtscope.cli.asked import Asked
 from virtscope.cli.columns import Column
 from virtscope.cli.output import Listing
 from virtscope.cli.source import Item
@@ -97,11 +99,21 @@ KEPT = (
 )
 
 
-def result(item: Item, *, wide: bool) -> RenderableType:
+def chosen(asked: Asked) -> Callable[[Sequence[Item]], list[Item]]:
+    """What somebody wants to see of an analysis's findings, by the fields of those that are kept.
+
+    Raises:
+        BadInput: the search or the field to sort by makes no sense.
+    """
+    wanted = listing.chosen(asked, listing.fleet_fields("findings", [_of(column) for column in FINDINGS]))
+    return lambda found: [one["finding"] for one in wanted.of([{"finding": finding} for finding in found])]
+
+
+def result(item: Item, *, wide: bool, headers: bool = True) -> RenderableType:
     """What came of an analysis: the findings, and how many of each verdict there are."""
     counts = sorted(item["verdicts"].items(), key=lambda one: -one[1])
     told = ", ".join(f"{count} {text.plain(verdict)}" for verdict, count in counts)
     window = f"{shown(item['start'])} to {shown(item['end'])}" if item["end"] else ""
-    lines: list[Any] = [Listing(item["findings"], FINDINGS, wide=wide)] if item["findings"] else []
+    lines: list[Any] = [Listing(item["findings"], FINDINGS, wide=wide, headers=headers)] if item["findings"] else []
     lines.append(Text(f"{item['title']}: {told}. {window}, {item['seconds']:.1f} s", style="dim"))
     return Group(*lines)

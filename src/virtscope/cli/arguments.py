@@ -29,8 +29,17 @@ Output = Annotated[
     typer.Option("--output", "-o", metavar="FORMAT", parser=form, help=f"How to write the answer: {FORMATS}."),
 ]
 Interval = Annotated[
-    float, typer.Option("--interval", "-i", min=0.2, max=3600, help="Seconds between two samples of a host.")
+    float,
+    typer.Option(
+        "--interval",
+        "-i",
+        min=0.2,
+        max=3600,
+        help="Seconds between two samples of a host, and between two answers of --watch.",
+    ),
 ]
+Since = Annotated[str, typer.Option(metavar="TIME", help="From when: 30m, 2h, 7d ago, or a date.")]
+Until = Annotated[str, typer.Option(metavar="TIME", help="Up to when. [default: now]")]
 Name = Annotated[str, typer.Argument(help="Name, UUID or id.")]
 DomainName = Annotated[str, typer.Argument(help="Name, UUID or id.", autocompletion=completion.domains)]
 HostName = Annotated[str, typer.Argument(help="Name, UUID or id.", autocompletion=completion.hosts)]

@@ -30,10 +30,12 @@ class Entry:
 
 SECTIONS: dict[str, tuple[Entry, ...]] = {
     "Look": (
-        Entry("list", "list_commands:lists", "List hosts, domains, devices, filters, networks, pools or events."),
+        Entry("list", "list_commands:group", "List hosts, domains, devices, filters, networks, pools or events."),
         Entry("show", "show_commands:shows", "Show one host or domain with everything known of it."),
         Entry(
-            "top", "watch_commands:top", "The fleet, live: hosts, domains, disks and interfaces; '?' tells the keys."
+            "top",
+            "watch_commands:top",
+            "The fleet, live: hosts, domains, disks, interfaces and alerts; '?' tells the keys.",
         ),
         Entry(
             "stats",

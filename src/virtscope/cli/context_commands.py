@@ -9,8 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from virtscope.cli import completion
-from virtscope.cli.arguments import NoHeaders, Output
-from virtscope.cli.formats import Format
+from virtscope.cli.asked import Asked, lists
 from virtscope.errors import BadInput
 
 group = typer.Typer(help="Contexts: servers and hypervisors by name, and the one that is asked.", no_args_is_help=True)
@@ -18,26 +17,28 @@ Named = Annotated[str, typer.Argument(help="The context's name.", autocompletion
 
 
 @group.command("list")
-def list_contexts(output: Output = Format.TABLE, no_headers: NoHeaders = False) -> None:
+@lists
+def list_contexts(asked: Asked) -> None:
     """All contexts; a star marks the one in use.
 
     Example: virtscope context list
     """
-    from virtscope.cli import columns, contexts
-    from virtscope.cli import output as out
+    from virtscope.cli import columns, contexts, listing
 
-    kept, used = contexts.load(), contexts.in_use()
-    current = used[0] if used else None
-    items = [
-        {
-            "name": name,
-            "current": name == current,
-            "server": context.server or None,
-            "connect": list(context.connect),
-        }
-        for name, context in sorted(kept.contexts.items())
-    ]
-    out.write(out.console(output), items, columns.CONTEXTS, output, headers=not no_headers)
+    def found() -> list[dict[str, object]]:
+        kept, used = contexts.load(), contexts.in_use()
+        current = used[0] if used else None
+        return [
+            {
+                "name": name,
+                "current": name == current,
+                "server": context.server or None,
+                "connect": list(context.connect),
+            }
+            for name, context in sorted(kept.contexts.items())
+        ]
+
+    listing.write(found, columns.CONTEXTS, asked)
 
 
 @group.command("use")

@@ -129,6 +129,13 @@ class Direct:
         """There are none: only a server remembers."""
         raise _no_history()
 
+    def alerts(self) -> Item:
+        """There are none: only a server asks rules."""
+        raise BadInput(
+            "a hypervisor that is asked directly has no alerts: only a server asks rules",
+            "Start one with 'virtscope up', then leave --connect out.",
+        )
+
     def curves(self, domain: str, quantities: Sequence[str], seconds: float) -> Curves:  # noqa: ARG002  # as the protocol has it
         """There are none: only a server remembers."""
         raise _no_history()

@@ -63,7 +63,7 @@ def found(source: Source, names: Sequence[str], wanted: Chosen, groups: Sequence
     ]
 
 
-def write(console: Console, items: Sequence[Item], form: Format) -> None:
+def write(console: Console, items: Sequence[Item], form: Format, *, headers: bool = True) -> None:
     """Write them: for people as virsh does, for machines as objects."""
     if form in (Format.TABLE, Format.WIDE):
         for item in items:
@@ -75,7 +75,7 @@ def write(console: Console, items: Sequence[Item], form: Format) -> None:
     lines = [
         {"domain": item["domain"], "key": key, "value": value} for item in items for key, value in item["stats"].items()
     ]
-    out.write(console, lines if form is Format.CSV else items, _COLUMNS, form)
+    out.write(console, lines if form is Format.CSV else items, _COLUMNS, form, headers=headers)
 
 
 def _stats(item: Item, groups: Iterable[str]) -> Iterator[tuple[str, Any]]:

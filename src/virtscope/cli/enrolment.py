@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import typer
 
-from virtscope.cli.arguments import Address, NoHeaders, Output, Search, SortBy
-from virtscope.cli.formats import Format
+from virtscope.cli.arguments import Address
+from virtscope.cli.asked import Asked, lists
 from virtscope.errors import BadInput
 
 tokens = typer.Typer(help="Enrolment tokens: each lets one host in, once.", no_args_is_help=True)
@@ -42,12 +42,10 @@ def create(
 
 
 @tokens.command("list")
-def list_tokens(  # an option each
+@lists
+def list_tokens(
+    asked: Asked,
     server: Address = "",
-    search: Search = "",
-    sort_by: SortBy = "",
-    output: Output = Format.TABLE,
-    no_headers: NoHeaders = False,
 ) -> None:
     """Tokens: open, used, expired or withdrawn; never their secrets.
 
@@ -56,8 +54,7 @@ def list_tokens(  # an option each
     from virtscope.cli import columns, listing
     from virtscope.cli.source import Server
 
-    asked = listing.Asked(output, search, sort_by, no_headers)
-    listing.write(Server(server).get("enrolment-tokens")["tokens"], columns.TOKENS, asked)
+    listing.write(lambda: Server(server).get("enrolment-tokens")["tokens"], columns.TOKENS, asked)
 
 
 @tokens.command("withdraw")
@@ -72,12 +69,10 @@ def withdraw(token: Annotated[str, typer.Argument(help="The token's id.")], serv
 
 
 @agents.command("list")
-def list_agents(  # an option each
+@lists
+def list_agents(
+    asked: Asked,
     server: Address = "",
-    search: Search = "",
-    sort_by: SortBy = "",
-    output: Output = Format.TABLE,
-    no_headers: NoHeaders = False,
 ) -> None:
     """Agents: state, lag, backlog, clock, what they had to drop, version, certificate.
 
@@ -86,8 +81,7 @@ def list_agents(  # an option each
     from virtscope.cli import columns, listing
     from virtscope.cli.source import Server
 
-    asked = listing.Asked(output, search, sort_by, no_headers)
-    listing.write(Server(server).get("agents")["agents"], columns.AGENTS, asked)
+    listing.write(lambda: Server(server).get("agents")["agents"], columns.AGENTS, asked, "agents")
 
 
 @agents.command("revoke")

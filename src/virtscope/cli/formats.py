@@ -58,3 +58,4 @@ class Watched(StrEnum):
     DOMAINS = "domains"
     DISKS = "disks"
     NICS = "nics"
+    ALERTS = "alerts"

@@ -8,32 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from virtscope.cli import completion
-from virtscope.cli.arguments import Address, Connect, Interval, NoHeaders, Output, Search, SortBy, Watch
-from virtscope.cli.formats import Format
+from virtscope.cli.arguments import Address, Connect, Since, Until
+from virtscope.cli.asked import Asked, lists
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from virtscope.cli.source import Kind
 
-lists = typer.Typer(help="List hosts, domains, devices, filters, networks, pools or events.", no_args_is_help=True)
+group = typer.Typer(help="List hosts, domains, devices, filters, networks, pools or events.", no_args_is_help=True)
 OfHost = Annotated[str, typer.Option("--host", help="Only of this host.", autocompletion=completion.hosts)]
 
 
 def _add(kind: Kind, text: str) -> None:
-    @lists.command(kind, help=text)
-    def listed(  # an option each
-        connect: Connect = None,
-        server: Address = "",
-        search: Search = "",
-        sort_by: SortBy = "",
-        host: OfHost = "",
-        output: Output = Format.TABLE,
-        no_headers: NoHeaders = False,
-        watch: Watch = False,
-        interval: Interval = 2.0,
-    ) -> None:
-        from virtscope.cli.listing import Asked
-
-        asked = Asked(output, search, sort_by, no_headers, watch, interval)
+    @group.command(kind, help=text)
+    @lists
+    def listed(asked: Asked, connect: Connect = None, server: Address = "", host: OfHost = "") -> None:
         write(kind, asked, connect, server, host)
 
 
@@ -60,11 +50,6 @@ def write(kind: Kind, asked: Asked, connect: list[str] | None, server: str, host
         listing.again(asked, draw)
 
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from virtscope.cli.listing import Asked
-
 _add(
     "hosts",
     "Hosts: state, CPU, memory, load, domains."
@@ -72,26 +57,19 @@ _add(
 )
 
 
-@lists.command("domains")
-def list_domains(  # an option each
+@group.command("domains")
+@lists
+def list_domains(
+    asked: Asked,
     connect: Connect = None,
     server: Address = "",
-    search: Search = "",
-    sort_by: SortBy = "",
     host: OfHost = "",
     state: Annotated[str, typer.Option(help="Only domains in this state, as 'running' or 'shut off'.")] = "",
-    output: Output = Format.TABLE,
-    no_headers: NoHeaders = False,
-    watch: Watch = False,
-    interval: Interval = 2.0,
 ) -> None:
     """Domains: state, CPU, steal, memory, disk and network rates.
 
     Example: virtscope list domains -l 'state:running cpu>80' --sort-by -cpu -o wide
     """
-    from virtscope.cli.listing import Asked
-
-    asked = Asked(output, search, sort_by, no_headers, watch, interval)
     write("domains", asked, connect, server, host, state)
 
 
@@ -118,23 +96,20 @@ _add(
 )
 
 
+@lists
 def events(  # an option each
+    asked: Asked,
     connect: Connect = None,
     server: Address = "",
-    search: Search = "",
-    since: Annotated[str, typer.Option(metavar="TIME", help="From when: 30m, 2h, 7d ago, or a date.")] = "1d",
-    until: Annotated[str, typer.Option(metavar="TIME", help="Up to when. [default: now]")] = "",
+    since: Since = "1d",
+    until: Until = "",
     host: OfHost = "",
     domain: Annotated[str, typer.Option(help="Only of this domain.", autocompletion=completion.domains)] = "",
     kind: Annotated[str, typer.Option(help="Only of this kind, as 'started' or 'configuration changed'.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 200,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", "--watch", "-w", help="Go on with what happens from now on.")
+        bool, typer.Option("--follow", "-f", help="Go on with what happens from now on, as --watch does.")
     ] = False,
-    sort_by: SortBy = "",
-    output: Output = Format.TABLE,
-    no_headers: NoHeaders = False,
-    interval: Interval = 2.0,
 ) -> None:
     """What happened: starts, stops, crashes, migrations, devices, errors, changes; newest first.
 
@@ -144,24 +119,26 @@ def events(  # an option each
     from virtscope.cli import output as out
     from virtscope.cli.source import Happened
 
-    asked = listing.Asked(output, search, sort_by, no_headers)
     wanted = listing.chosen(asked, listing.fleet_fields("events", columns.EVENTS))
     which = Happened(times.moment(since), times.moment(until) if until else None, host, domain, kind, limit)
-    with reach.source(connect, server, interval) as source:
-        console = out.console(output)
-        if not follow:
-            out.write(console, wanted.of(source.events(which)), columns.EVENTS, output, headers=not no_headers)
+    with reach.source(connect, server, asked.interval) as source:
+        console = out.console(asked.output)
+        if not follow and not asked.watch:
+            found = wanted.of(source.events(which))
+            out.write(console, found, columns.EVENTS, asked.output, headers=not asked.no_headers)
             return
         # In the order in which they happened, so that what comes goes on below.
         past = [] if connect else source.events(which)[::-1]
         happened = (item for item in chain(past, source.follow(which)) if wanted.test is None or wanted.test(item))
-        out.write_lines(console, happened, columns.EVENTS, output)
+        out.write_lines(console, happened, columns.EVENTS, asked.output)
 
 
-lists.command("events")(events)
+group.command("events")(events)
 
 
+@lists
 def stats(  # an option each
+    asked: Asked,
     names: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Argument(
@@ -176,18 +153,14 @@ def stats(  # an option each
     block: Annotated[bool, typer.Option("--block", help="Each disk.")] = False,
     iothread: Annotated[bool, typer.Option("--iothread", help="Each I/O thread.")] = False,
     perf: Annotated[bool, typer.Option("--perf", help="Counted events.")] = False,
-    search: Search = "",
     connect: Connect = None,
     server: Address = "",
-    output: Output = Format.TABLE,
-    watch: Watch = False,
-    interval: Interval = 2.0,
 ) -> None:
     """Figures of domains, a line each, in groups as 'virsh domstats' has them; rates where virsh has counters.
 
     Example: virtscope stats --cpu-total --block web-1
     """
-    from virtscope.cli import domain_stats, listing, reach
+    from virtscope.cli import columns, domain_stats, listing, reach
 
     flags = {
         "state": state,
@@ -200,12 +173,14 @@ def stats(  # an option each
         "perf": perf,
     }
     groups = [name for name, given in flags.items() if given] or list(flags)
-    asked = listing.Asked(output, search, watch=watch, interval=interval)
-    wanted = listing.chosen(asked, listing.fleet_fields("domains", ()))
-    with reach.source(connect, server, interval) as source:
+    wanted = listing.chosen(asked, listing.fleet_fields("domains", columns.DOMAINS))
+    with reach.source(connect, server, asked.interval) as source:
         listing.again(
             asked,
             lambda console: domain_stats.write(
-                console, domain_stats.found(source, names or [], wanted, groups), output
+                console,
+                domain_stats.found(source, names or [], wanted, groups),
+                asked.output,
+                headers=not asked.no_headers,
             ),
         )

@@ -12,24 +12,12 @@ from rich.console import Console
 from virtscope import text
 from virtscope.catalogue import Unit
 from virtscope.cli import output as out
+from virtscope.cli.asked import Asked
 from virtscope.cli.columns import Column
-from virtscope.cli.formats import Format
 from virtscope.cli.source import Item
 from virtscope.errors import BadInput, ServerError
 from virtscope.search import Field, fields_of, matching, owned, parse
 from virtscope.search.matching import ordered, sorting
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """How a list is wanted."""
-
-    output: Format = Format.TABLE
-    search: str = ""
-    sort_by: str = ""
-    no_headers: bool = False
-    watch: bool = False
-    interval: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +36,7 @@ class Chosen:
             found = [item for item in found if self.test(item)]
         if self.order is not None:
             field, descending = self.order
-            found = ordered(found, field.value, descending=descending)
+            found = ordered(found, field.order or field.value, descending=descending)
         if self.needs_owner:
             for item in found:
                 del item["owner"]
@@ -82,14 +70,21 @@ def fields_by(columns: Sequence[Column]) -> dict[str, Field]:
     }
 
 
-def write(items: Sequence[Item], columns: Sequence[Column], asked: Asked) -> None:
-    """Write a list of which only the columns are known.
+def write(ask: Callable[[], Sequence[Item]], columns: Sequence[Column], asked: Asked, kind: str = "") -> None:
+    """Write a list as it is wanted.
+
+    Args:
+        ask: the items, asked for anew each time.
+        columns: what is shown of them; without a kind they are also what is searched and sorted by.
+        asked: how it is wanted.
+        kind: what the search language knows them as.
 
     Raises:
         BadInput: the search or the field to sort by makes no sense.
     """
-    found = chosen(asked, fields_by(columns)).of(items)
-    out.write(out.console(asked.output), found, columns, asked.output, headers=not asked.no_headers)
+    wanted = chosen(asked, fleet_fields(kind, columns) if kind else fields_by(columns))
+    headers = not asked.no_headers
+    again(asked, lambda console: out.write(console, wanted.of(ask()), columns, asked.output, headers=headers))
 
 
 def fleet_fields(kind: str, columns: Sequence[Column]) -> Mapping[str, Field]:

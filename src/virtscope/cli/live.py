@@ -7,8 +7,9 @@ from pathlib import Path
 
 from virtscope.cli import output
 from virtscope.cli.formats import Format
-from virtscope.cli.source import Kind, Source
+from virtscope.cli.source import Source
 from virtscope.errors import BadInput, VirtscopeError
+from virtscope.top.snapshot import Listed
 from virtscope.top.view import VIEWS, Look
 
 
@@ -23,7 +24,7 @@ class Rounds:
     """Where CSV goes."""
 
 
-def run(source: Source, kind: Kind, search: str, sort_by: str, interval: float, rounds: Rounds | None) -> None:
+def run(source: Source, kind: Listed, search: str, sort_by: str, interval: float, rounds: Rounds | None) -> None:
     """Show the fleet on the screen, or write rounds of it.
 
     Raises:
@@ -47,7 +48,7 @@ def run(source: Source, kind: Kind, search: str, sort_by: str, interval: float, 
     app.run(source, interval, look)
 
 
-def _sorted(kind: Kind, search: str, sort_by: str) -> Look:
+def _sorted(kind: Listed, search: str, sort_by: str) -> Look:
     shown = VIEWS[kind]
     if not sort_by:
         return Look(kind, search, shown.order, descending=True)

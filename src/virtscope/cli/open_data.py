@@ -10,15 +10,13 @@ from typing import Annotated, Any, Optional
 from urllib.parse import urlencode
 
 import typer
-from rich.console import Console
 
-from virtscope.cli.arguments import Address, Output
+from virtscope.cli.arguments import Address, NoHeaders, Output, Since, Until
 from virtscope.cli.formats import Format
+from virtscope.cli.saying import say
 from virtscope.cli.source import Server
 from virtscope.cli.times import moment, span
 
-Since = Annotated[str, typer.Option(metavar="TIME", help="From when: 30m, 2h, 7d ago, or a date.")]
-Until = Annotated[str, typer.Option(metavar="TIME", help="Up to when. [default: now]")]
 Step = Annotated[str, typer.Option(metavar="TIME", help="Of which length a step is, as 5m. [default: one that suits]")]
 
 
@@ -38,6 +36,7 @@ def sql(
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many rows.")] = 1_000,
     server: Address = "",
     output: Output = Format.TABLE,
+    no_headers: NoHeaders = False,
 ) -> None:
     """Ask a server's store in SQL: read-only, over views of a range of time.
 
@@ -54,9 +53,9 @@ def sql(
     found = Server(server).patiently("POST", "sql", asked)
     rows = [dict(zip(found["columns"], row, strict=True)) for row in found["rows"]]
     columns = [Column(name, lambda row, name=name: row[name]) for name in found["columns"]]  # type: ignore[misc]
-    out.write(out.console(output), rows, columns, output)
+    out.write(out.console(output), rows, columns, output, headers=not no_headers)
     if found["is_cut"]:
-        Console(stderr=True).print(f"there are more than {limit} rows: --limit has more", highlight=False)
+        say(f"there are more than {limit} rows: --limit has more")
 
 
 def export(

@@ -44,6 +44,9 @@ STATE_STYLES = {
     "revoked": "dim",
     "used": "dim",
     "withdrawn": "dim",
+    "firing": "red",
+    "pending": "yellow",
+    "unknown": "yellow",
 }
 
 

@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 import typer
 
-from virtscope.cli.arguments import Address, NoHeaders, Output, Search, SortBy
-from virtscope.cli.formats import Format
+from virtscope.cli.arguments import Address
+from virtscope.cli.asked import Asked, lists
+from virtscope.cli.saying import say
 from virtscope.errors import BadInput, NotFound
 
 Role = Literal["viewer", "operator", "admin"]
@@ -43,10 +44,10 @@ def login(
 
     certificates = str(ca.absolute()) if ca else None
     if token_stdin:
-        _say(sign_in.with_token(server, sys.stdin.readline().strip(), certificates))
+        say(sign_in.with_token(server, sys.stdin.readline().strip(), certificates))
     else:
         name = user or typer.prompt("User", err=True)
-        _say(sign_in.with_password(server, name, _secret("Password"), certificates))
+        say(sign_in.with_password(server, name, _secret("Password"), certificates))
 
 
 def logout(server: Address = "") -> None:
@@ -56,16 +57,14 @@ def logout(server: Address = "") -> None:
     """
     from virtscope.cli import sign_in
 
-    _say(sign_in.out(server))
+    say(sign_in.out(server))
 
 
 @users.command("list")
-def list_users(  # an option each
+@lists
+def list_users(
+    asked: Asked,
     server: Address = "",
-    search: Search = "",
-    sort_by: SortBy = "",
-    output: Output = Format.TABLE,
-    no_headers: NoHeaders = False,
 ) -> None:
     """Everybody who may sign in.
 
@@ -74,8 +73,7 @@ def list_users(  # an option each
     from virtscope.cli import columns, listing
     from virtscope.cli.source import Server
 
-    asked = listing.Asked(output, search, sort_by, no_headers)
-    listing.write(Server(server).get("users")["users"], columns.USERS, asked)
+    listing.write(lambda: Server(server).get("users")["users"], columns.USERS, asked)
 
 
 @users.command("add")
@@ -95,7 +93,7 @@ def add_user(
     asked = Server(server)
     new = {"name": name, "role": role, "projects": project or None, "password": _new_password(password_stdin)}
     asked.send("POST", "users", new)
-    _say(f"{name} may sign in as {role}")
+    say(f"{name} may sign in as {role}")
 
 
 @users.command("set")
@@ -118,7 +116,7 @@ def set_user(
     wanted |= {"role": role} if role else {}
     wanted |= {"projects": project} if project else {}
     Server(server).send("PATCH", f"users/{quote(name, safe='')}", wanted)
-    _say(f"{name} is changed, and has to sign in again")
+    say(f"{name} is changed, and has to sign in again")
 
 
 @users.command("remove")
@@ -130,7 +128,7 @@ def remove_user(name: User, server: Address = "") -> None:
     from virtscope.cli.source import Server
 
     Server(server).send("DELETE", f"users/{quote(name, safe='')}")
-    _say(f"{name} may no longer sign in")
+    say(f"{name} may no longer sign in")
 
 
 @users.command("passwd")
@@ -152,16 +150,14 @@ def change_password(
     else:
         current = sys.stdin.readline().rstrip("\n") if password_stdin else _secret("Current password")
         asked.send("PUT", "session/password", {"current": current, "new": _new_password(password_stdin)})
-    _say("The password is changed.")
+    say("The password is changed.")
 
 
 @api_tokens.command("list")
-def list_tokens(  # an option each
+@lists
+def list_tokens(
+    asked: Asked,
     server: Address = "",
-    search: Search = "",
-    sort_by: SortBy = "",
-    output: Output = Format.TABLE,
-    no_headers: NoHeaders = False,
 ) -> None:
     """Your API tokens; an admin's list has everybody's.
 
@@ -170,8 +166,7 @@ def list_tokens(  # an option each
     from virtscope.cli import columns, listing
     from virtscope.cli.source import Server
 
-    asked = listing.Asked(output, search, sort_by, no_headers)
-    listing.write(Server(server).get("tokens")["tokens"], columns.API_TOKENS, asked)
+    listing.write(lambda: Server(server).get("tokens")["tokens"], columns.API_TOKENS, asked)
 
 
 @api_tokens.command("create")
@@ -211,7 +206,7 @@ def revoke_token(token: Annotated[str, typer.Argument(help="Its id or name.")], 
         problem = f"no API token {token!r}" if not found else f"{len(found)} API tokens are named {token!r}"
         raise NotFound(problem, "'virtscope api-tokens list' shows their ids.")
     asked.send("DELETE", f"tokens/{found[0]['id']}")
-    _say(f"{found[0]['name']} is revoked")
+    say(f"{found[0]['name']} is revoked")
 
 
 def _new_password(from_stdin: bool) -> str:
@@ -228,9 +223,3 @@ def _secret(what: str) -> str:
         raise BadInput("a password is asked for on a terminal only", "Programs use --password-stdin or --token-stdin.")
     found: str = typer.prompt(what, hide_input=True, err=True)
     return found
-
-
-def _say(text: str) -> None:
-    from rich.console import Console
-
-    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)

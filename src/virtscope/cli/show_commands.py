@@ -8,18 +8,8 @@ from typing import Annotated
 import typer
 
 from virtscope.cli import completion
-from virtscope.cli.arguments import (
-    Address,
-    Connect,
-    DomainName,
-    HostName,
-    Interval,
-    NoHeaders,
-    Output,
-    Search,
-    SortBy,
-    Watch,
-)
+from virtscope.cli.arguments import Address, Connect, DomainName, HostName, Interval, Output
+from virtscope.cli.asked import Asked, lists
 from virtscope.cli.formats import Format
 
 shows = typer.Typer(help="Show one host or domain with everything known of it.", no_args_is_help=True)
@@ -68,24 +58,15 @@ def show_domain(
 
 
 @filters.command("list")
-def filters_list(  # an option each
-    connect: Connect = None,
-    server: Address = "",
-    search: Search = "",
-    sort_by: SortBy = "",
-    output: Output = Format.TABLE,
-    no_headers: NoHeaders = False,
-    watch: Watch = False,
-    interval: Interval = 2.0,
-) -> None:
+@lists
+def filters_list(asked: Asked, connect: Connect = None, server: Address = "") -> None:
     """All network filters, as 'virtscope list filters'.
 
     Example: virtscope filters list -l chain:ipv4
     """
     from virtscope.cli import list_commands
-    from virtscope.cli.listing import Asked
 
-    list_commands.write("filters", Asked(output, search, sort_by, no_headers, watch, interval), connect, server)
+    list_commands.write("filters", asked, connect, server)
 
 
 @filters.command("show")
@@ -172,10 +153,11 @@ def dump_xml(
     from rich.progress import track
 
     from virtscope.cli import configuration, reach
+    from virtscope.cli.saying import say
 
     told = Console(stderr=True)
     with reach.source(connect, server, 1.0) as source:
         count = configuration.dump(
             source, folder, lambda items: track(list(items), "domains", console=told, transient=True)
         )
-    told.print(f"{count} domains written to {folder}", highlight=False, markup=False)
+    say(f"{count} domains written to {folder}")

@@ -73,6 +73,14 @@ class Source(Protocol):
     def events(self, which: Happened) -> list[Item]:
         """What happened, newest first."""
 
+    def alerts(self) -> Item:
+        """What fires, is about to, or is not known of now (``alerts``), and why rules cannot be asked (``problem``).
+
+        Raises:
+            BadInput: nobody here asks rules.
+            NotFound: this server does not.
+        """
+
     def follow(self, which: Happened) -> Iterator[Item]:
         """What happens from now on, as it happens, without end."""
 
@@ -143,6 +151,10 @@ class Server:
         query = {"since": str(which.since), "limit": str(which.limit)} | {k: v for k, v in given.items() if v}
         found: list[Item] = self.get("events", query.items())["events"]
         return found
+
+    def alerts(self) -> Item:
+        """What fires, is about to, or is not known of now, and why rules cannot be asked."""
+        return self._item("alerts")
 
     def follow(self, which: Happened) -> Iterator[Item]:
         """What happens from now on, as it happens, without end.

@@ -11,7 +11,9 @@ import typer
 
 from virtscope import text
 from virtscope.cli.arguments import Address, Output
+from virtscope.cli.asked import Asked, lists
 from virtscope.cli.formats import Format
+from virtscope.cli.saying import say
 from virtscope.cli.source import Server
 from virtscope.errors import StoreError
 
@@ -26,15 +28,15 @@ Offline = Annotated[
 
 
 @stores.command("show")
-def show(server: Address = "", output: Output = Format.TABLE) -> None:
+@lists
+def show(asked: Asked, server: Address = "") -> None:
     """What the store holds of each level, from when to when, and how large that is.
 
     Example: virtscope store show
     """
-    from virtscope.cli import columns
-    from virtscope.cli import output as out
+    from virtscope.cli import columns, listing
 
-    out.write(out.console(output), Server(server).get("health")["store"], columns.STORE, output)
+    listing.write(lambda: Server(server).get("health")["store"], columns.STORE, asked)
 
 
 @stores.command("check")
@@ -57,7 +59,7 @@ def check(
     found = _checked(data, repair) if data else Server(server).patiently("POST", "store/check", {"repair": repair})
     told = f"{found['files']} files with {text.size(found['bytes'])} are"
     if not found["flaws"]:
-        _say(f"{told} what was written")
+        say(f"{told} what was written")
         return
     out.write(out.console(output), found["flaws"], columns.FLAWS, output)
     if not repair:
@@ -84,7 +86,7 @@ def backup(
         with Server(server).streamed("backup") as content:
             manifest = receive(content.stream(1 << 20), target)
     size = sum(kept.bytes for kept in manifest.files)
-    _say(f"{len(manifest.files)} files with {text.size(size)} are in {target}, and verified")
+    say(f"{len(manifest.files)} files with {text.size(size)} are in {target}, and verified")
 
 
 def restore(
@@ -100,7 +102,7 @@ def restore(
     from virtscope.store.backup import restore as restored
 
     manifest = restored(source, data)
-    _say(f"{len(manifest.files)} files of virtscope {manifest.version} are restored into {data}")
+    say(f"{len(manifest.files)} files of virtscope {manifest.version} are restored into {data}")
 
 
 def _checked(data: Path, repair: bool) -> dict[str, Any]:
@@ -137,9 +139,3 @@ def _opened(data: Path) -> Iterator[Archive]:
         yield Archive(database, Retention())
     finally:
         database.close()
-
-
-def _say(words: str) -> None:
-    from rich.console import Console
-
-    Console(stderr=True).print(words, highlight=False, markup=False, soft_wrap=True)

@@ -35,7 +35,7 @@ def top(  # an option each
         Format, typer.Option("--output", "-o", parser=form, help="How rounds are written in batch mode.")
     ] = Format.TABLE,
 ) -> None:
-    """The fleet, live: hosts, domains, disks and interfaces; '?' tells the keys.
+    """The fleet, live: hosts, domains, disks, interfaces and alerts; '?' tells the keys.
 
     Examples:
       virtscope top --connect qemu:///system

@@ -30,6 +30,8 @@ class Field:
     """Whether bare words are looked for here."""
     is_of_owner: bool = False
     """Whether it is the domain's whose device the item is: only an item that was ``owned`` tells it."""
+    order: Value | None = None
+    """What it is sorted by, where that is not its value."""
 
 
 def at(*path: str) -> Value:
@@ -67,6 +69,12 @@ def _distance(*path: str) -> Value:
 def _list(*path: str) -> Value:
     found = at(*path)
     return lambda item: ", ".join(str(part) for part in found(item) or ()) or None
+
+
+def _severity(*path: str) -> Field:
+    severity, known = at(*path), ("ok", "info", "warning", "critical")
+    ranks = {name: rank for rank, name in enumerate(known)}
+    return Field("severity", severity, f"{', '.join(known)}.", order=lambda item: ranks.get(severity(item)))
 
 
 def _name(name: str, value: Value, help_text: str) -> Field:
@@ -163,13 +171,26 @@ _AGENTS = (
 _FINDINGS = (
     Field("analysis", at("finding", "analysis"), "The analysis that found it."),
     Field("verdict", at("finding", "verdict"), "Its verdict, in the analysis's words."),
-    Field("severity", at("finding", "severity"), "ok, info, warning, critical."),
+    _severity("finding", "severity"),
     Field("kind", at("finding", "subject", "kind"), "host, domain, disk, nic, pool, filter, project, fleet."),
     _name("name", at("finding", "subject", "name"), "What it speaks of."),
     _name("id", at("finding", "subject", "id"), "Its identifier."),
     _name("host", at("finding", "subject", "host_name"), "The host that it is on."),
     _name("part", at("finding", "subject", "part"), "Which disk, interface or vCPU of a domain."),
     Field("state", at("state"), "new, still."),
+)
+
+_ALERTS = (
+    _name("rule", at("rule"), "The rule."),
+    _severity("severity"),
+    Field("state", at("state"), "pending, firing, unknown."),
+    Field("silenced", _yes("silenced"), "Whether it is silenced: yes, no."),
+    Field("kind", at("subject", "kind"), "hosts, domains, disks, nics, pools, agents, findings."),
+    _name("name", at("subject", "name"), "What it speaks of."),
+    _name("id", at("subject", "id"), "Its identifier."),
+    _name("host", at("subject", "host_name"), "The host that it is or is on."),
+    _name("project", at("subject", "project"), "Its project (OpenStack)."),
+    _name("text", at("text"), "What the rule says of it."),
 )
 
 _SHORT: Mapping[str, Mapping[str, str]] = {
@@ -198,6 +219,7 @@ _SHORT: Mapping[str, Mapping[str, str]] = {
         "in": "net_receive",
         "out": "net_transmit",
     },
+    "alerts": {"object": "name", "notes": "text"},
     "disks": {"name": "target", "reads": "read_requests", "writes": "write_requests", "allocated": "allocation"},
     "nics": {"name": "target", "in": "receive", "out": "transmit", "network": "source"},
     "pools": {"used": "used_ratio", "promised": "volumes_capacity"},
@@ -212,6 +234,7 @@ _PLACED = (
 )
 _TEXTS: Mapping[str, tuple[Field, ...]] = {
     "agents": _AGENTS,
+    "alerts": _ALERTS,
     "findings": _FINDINGS,
     "hosts": _HOSTS,
     "domains": _DOMAINS,

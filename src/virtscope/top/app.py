@@ -9,12 +9,12 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from virtscope.cli.source import Kind, Source
+from virtscope.cli.source import Source
 from virtscope.top.compare_screen import CompareScreen
 from virtscope.top.domain_screen import DomainScreen
 from virtscope.top.fleet_screen import FleetScreen
 from virtscope.top.help_screen import HelpScreen
-from virtscope.top.snapshot import Feed, Snapshot
+from virtscope.top.snapshot import Feed, Listed, Snapshot
 from virtscope.top.trails import Trails
 from virtscope.top.view import Look
 
@@ -92,7 +92,7 @@ class TopApp(App[None]):
         """See a domain closely."""
         self.push_screen(DomainScreen(domain))
 
-    def compare(self, kind: Kind, keys: frozenset[str]) -> None:
+    def compare(self, kind: Listed, keys: frozenset[str]) -> None:
         """See some beside each other."""
         self.push_screen(CompareScreen(kind, keys))
 

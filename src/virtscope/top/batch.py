@@ -19,7 +19,7 @@ from virtscope.cli.columns import Column
 from virtscope.cli.formats import Format
 from virtscope.cli.source import Source
 from virtscope.errors import BadInput, ServerError
-from virtscope.top import view
+from virtscope.top import alarms, view
 from virtscope.top.snapshot import Feed, Snapshot
 from virtscope.top.view import VIEWS, Look
 
@@ -47,7 +47,7 @@ def run(
         rest: waits so many seconds.
 
     Raises:
-        BadInput: the search makes no sense, or the file cannot be written.
+        BadInput: the search makes no sense, the file cannot be written, or alerts are asked for where nobody has any.
         ServerError: there was no answer to the first question.
     """
     if form in (Format.YAML, Format.NAME):
@@ -63,6 +63,8 @@ def run(
             snapshot = feed.ask()
             if number == 0 and snapshot.answered is None:
                 raise ServerError(snapshot.problem or "no answer", "'virtscope doctor' looks closer.")
+            if look.kind == "alerts" and snapshot.unasked and look.kind not in snapshot.items:
+                raise BadInput(snapshot.unasked, "Ask a server: --server URL, or another context with --context NAME.")
             if form is Format.CSV:
                 _csv(console.file, snapshot, look, header=number == 0)
             elif form is Format.JSON:
@@ -87,7 +89,7 @@ def _opened(stack: ExitStack, file: Path | None) -> IO[str] | None:
 
 def _table(console: Console, snapshot: Snapshot, look: Look, *, wide: bool) -> None:
     at = time.strftime("%H:%M:%S", time.localtime(snapshot.at))
-    console.print(Text(f"{at}  {view.summary(snapshot)}"), soft_wrap=True)
+    console.print(Text(f"{at}  {view.summary(snapshot)}").append_text(alarms.count(snapshot)), soft_wrap=True)
     for problem in view.problems(snapshot, time.time()):
         console.print(Text(f"✗ {problem}", "red"), soft_wrap=True)
     items = [line.item for line in view.lines(snapshot, look) if line.item is not None]
@@ -108,8 +110,14 @@ def _csv(stream: IO[str], snapshot: Snapshot, look: Look, *, header: bool) -> No
 
 
 def _json(stream: IO[str], snapshot: Snapshot, look: Look) -> None:
-    """A line for each round: ``at``, ``problem``, and the items as the API answers them."""
+    """A line for each round: ``at``, ``problem``, how many alerts fire, and the items as the API answers them."""
     items = [line.item for line in view.lines(snapshot, look)]
-    told = {"at": snapshot.at, "answered": snapshot.answered, "problem": snapshot.problem, look.kind: items}
+    told = {
+        "at": snapshot.at,
+        "answered": snapshot.answered,
+        "problem": snapshot.problem,
+        "firing": len(alarms.firing(snapshot)) if "alerts" in snapshot.items else None,
+        look.kind: items,
+    }
     stream.write(json.dumps(told, ensure_ascii=True) + "\n")
     stream.flush()

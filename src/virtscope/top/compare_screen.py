@@ -16,12 +16,12 @@ from textual.widgets import Footer, Static
 from virtscope import text
 from virtscope.cli import output
 from virtscope.cli.columns import Column
-from virtscope.cli.source import Item, Kind
+from virtscope.cli.source import Item
 from virtscope.search import owned
 from virtscope.top import view
 from virtscope.top.controls import controls
 from virtscope.top.drawing import sparkline
-from virtscope.top.snapshot import Snapshot
+from virtscope.top.snapshot import Listed, Snapshot
 from virtscope.top.trails import Trails, identity
 from virtscope.top.view import VIEWS
 
@@ -34,9 +34,9 @@ class CompareScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "app.pop_screen", "Back")]
 
-    def __init__(self, kind: Kind, keys: frozenset[str]) -> None:
+    def __init__(self, kind: Listed, keys: frozenset[str]) -> None:
         super().__init__()
-        self._kind: Kind = kind
+        self._kind: Listed = kind
         self._keys = keys
 
     def compose(self) -> ComposeResult:
@@ -73,8 +73,9 @@ class CompareScreen(Screen[None]):
             if any(value not in (None, "") for value in values):
                 drawn.add_row(Text(column.title, "dim"), *(_cells(column, values)))
         lines = [view.spark_values(trails, self._kind, identity(self._kind, item)) for item in items]
-        full = VIEWS[self._kind].full
-        drawn.add_row(Text("HISTORY", "dim"), *(Text(sparkline(line, 24, full), "green") for line in lines))
+        if VIEWS[self._kind].spark:
+            full = VIEWS[self._kind].full
+            drawn.add_row(Text("HISTORY", "dim"), *(Text(sparkline(line, 24, full), "green") for line in lines))
         return drawn
 
 

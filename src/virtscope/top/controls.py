@@ -6,8 +6,8 @@ from typing import Protocol, cast
 
 from textual.screen import Screen
 
-from virtscope.cli.source import Kind, Source
-from virtscope.top.snapshot import Feed
+from virtscope.cli.source import Source
+from virtscope.top.snapshot import Feed, Listed
 
 
 class Controls(Protocol):
@@ -22,7 +22,7 @@ class Controls(Protocol):
     def open_domain(self, domain: str) -> None:
         """See a domain closely."""
 
-    def compare(self, kind: Kind, keys: frozenset[str]) -> None:
+    def compare(self, kind: Listed, keys: frozenset[str]) -> None:
         """See some beside each other."""
 
 

@@ -20,7 +20,7 @@ from virtscope import text
 from virtscope.cli import columns, filter_view, output, portrait
 from virtscope.cli.source import Curves, Happened, Item
 from virtscope.errors import BadInput, VirtscopeError
-from virtscope.top import drawing
+from virtscope.top import alarms, drawing
 from virtscope.top.controls import Controls, controls
 from virtscope.top.snapshot import Snapshot
 from virtscope.top.trails import Trails
@@ -31,6 +31,7 @@ RANGES = (LIVE, 3600.0, 6 * 3600.0, 86_400.0, 7 * 86_400.0)
 REFRESH_SECONDS = 15.0
 """How often a server is asked for charts."""
 EVENTS_SECONDS = 7 * 86_400.0
+_MOST_ALARMS = 3
 _TABS = ("charts", "devices", "events", "xml", "filters")
 
 
@@ -264,6 +265,8 @@ def _head(item: Item | None, snapshot: Snapshot) -> Text:
         line.append(f"\n✗ its host is not up: the figures are {text.ago(item['sampled'])}", "bold red")
     if item["timed_out"]:
         line.append("\n✗ its emulator does not answer: memory and disks are not known", "bold red")
+    for alarm in alarms.of_domain(snapshot, item["id"])[:_MOST_ALARMS]:
+        line.append("\n").append_text(alarm)
     if snapshot.problem:
         line.append(f"\n✗ {text.plain(snapshot.problem)}", "bold red")
     return line

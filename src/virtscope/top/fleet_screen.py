@@ -1,4 +1,4 @@
-"""The lists: hosts, domains, disks or interfaces, sorted, searched, gathered."""
+"""The lists: hosts, domains, disks, interfaces or alerts, sorted, searched, gathered."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
 from virtscope import text
-from virtscope.cli.source import Kind
+from virtscope.cli.source import Item
 from virtscope.errors import BadInput
-from virtscope.top import view
+from virtscope.top import alarms, view
 from virtscope.top.controls import Controls, controls
 from virtscope.top.grid import Grid, Shown
-from virtscope.top.snapshot import Snapshot
+from virtscope.top.snapshot import Listed, Snapshot
 from virtscope.top.trails import Trails
 from virtscope.top.view import VIEWS, Look, Tree
 
@@ -56,6 +56,7 @@ class FleetScreen(Screen[None]):
         Binding("d", "kind('domains')", "Domains", show=False),
         Binding("b", "kind('disks')", "Disks", show=False),
         Binding("n", "kind('nics')", "NICs", show=False),
+        Binding("a", "kind('alerts')", "Alerts", show=False),
         Binding("tab", "next_kind(1)", "Next list", show=False),
         Binding("shift+tab", "next_kind(-1)", "List before", show=False),
         Binding("t", "tree", "Tree"),
@@ -77,9 +78,9 @@ class FleetScreen(Screen[None]):
         super().__init__()
         usual = {kind: Look(kind, "", shown.order, descending=True) for kind, shown in VIEWS.items()}
         self._looks = usual | {look.kind: look}
-        self._kind: Kind = look.kind
-        self._marked: dict[Kind, frozenset[str]] = {name: frozenset() for name in VIEWS}
-        self._came_from: Kind | None = None
+        self._kind: Listed = look.kind
+        self._marked: dict[Listed, frozenset[str]] = {name: frozenset() for name in VIEWS}
+        self._came_from: Listed | None = None
         self._tried: str | None = None
         """The search while it is being typed."""
         self._shown: tuple[Snapshot, Trails] | None = None
@@ -121,7 +122,8 @@ class FleetScreen(Screen[None]):
     def show(self, snapshot: Snapshot, trails: Trails) -> None:
         """There is something newer."""
         self._shown = snapshot, trails
-        self.query_one("#summary", Static).update(Text(view.summary(snapshot), no_wrap=True, overflow="ellipsis"))
+        summary = Text(view.summary(snapshot), no_wrap=True, overflow="ellipsis").append_text(alarms.count(snapshot))
+        self.query_one("#summary", Static).update(summary)
         self._show_problems(view.problems(snapshot, time.time()))
         self._draw()
 
@@ -160,10 +162,13 @@ class FleetScreen(Screen[None]):
                 self._marked[kind],
                 lambda key: view.spark_values(trails, kind, key),
                 VIEWS[kind].full,
+                alarms.severity_of(snapshot, kind),
             )
         )
 
     def _nothing(self, snapshot: Snapshot, look: Look) -> Text:
+        if look.kind == "alerts" and snapshot.unasked:
+            return Text(text.plain(snapshot.unasked), "yellow")
         if look.kind not in snapshot.items:
             return Text("asking …" if snapshot.problem is None else "nothing is known yet", "dim")
         if look.search:
@@ -196,7 +201,7 @@ class FleetScreen(Screen[None]):
         self._looks[self._kind] = replace(self.look, **how)  # type: ignore[arg-type]  # a field each
         self._draw()
 
-    def action_kind(self, kind: Kind) -> None:
+    def action_kind(self, kind: Listed) -> None:
         """Go to another list."""
         self._kind = kind
         self._came_from = None
@@ -276,16 +281,32 @@ class FleetScreen(Screen[None]):
         self._top.compare(self._kind, self._marked[self._kind])
 
     def on_grid_opened(self, message: Grid.Opened) -> None:
-        """A branch folds, a host shows its domains, anything else its domain."""
+        """A branch folds, a host shows its domains, an alert what it speaks of, anything else its domain."""
         line = message.line
         if line.item is None:
             self._changed(closed=self.look.closed ^ {line.key})
         elif self._kind == "hosts":
-            self._looks["domains"] = replace(self._looks["domains"], search=f'host="{line.item["name"]}"')
-            self.action_kind("domains")
-            self._came_from = "hosts"
+            self._narrow("domains", f'host="{line.item["name"]}"')
+        elif self._kind == "alerts":
+            self._open_subject(line.item["subject"])
         else:
             self._top.open_domain(line.item["id"] if self._kind == "domains" else line.item["domain"])
+
+    def _narrow(self, kind: Listed, search: str) -> None:
+        """Go to what a search finds of another list, from where Esc leads back."""
+        came_from = self._kind
+        self._looks[kind] = replace(self._looks[kind], search=search)
+        self.action_kind(kind)
+        self._came_from = came_from
+
+    def _open_subject(self, subject: Item) -> None:
+        if subject["domain"]:
+            self._top.open_domain(subject["domain"])
+        elif subject["host"]:
+            self._narrow("hosts", f"id={subject['host']}")
+        else:
+            told = f"{subject['name']} is not listed here: it is neither a host nor a domain, nor part of one"
+            self.notify(text.plain(told), timeout=4, markup=False)
 
     def action_search(self) -> None:
         """Type a search."""

@@ -19,12 +19,16 @@ from textual.strip import Strip
 from virtscope import text
 from virtscope.cli import output
 from virtscope.cli.columns import Column
+from virtscope.cli.source import Item
+from virtscope.top.alarms import mark
 from virtscope.top.drawing import sparkline
 from virtscope.top.view import HISTORY, SPARK_WIDTH, Line, style_of
 
-WIDEST = 40
+WIDEST, WIDEST_PROSE = 40, 100
 """Characters of a cell."""
 _GAP = "  "
+_MARGIN = 3
+"""Characters before the first column: whether a line is marked, and what fires for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Shown:
     """The values of a line's sparkline, by its key."""
     full: float | None
     """What the sparklines' full height stands for."""
+    severity: Callable[[Item], str | None]
+    """Of what fires for an item; None: nothing does."""
 
 
 class Grid(ScrollView, can_focus=True):
@@ -86,7 +92,7 @@ class Grid(ScrollView, can_focus=True):
 
     def __init__(self) -> None:
         super().__init__()
-        self._shown = Shown((), (), "", False, frozenset(), lambda _key: (), None)
+        self._shown = Shown((), (), "", False, frozenset(), lambda _key: (), None, lambda _item: None)
         self._cursor = 0
         self._widths: dict[str, int] = {}
         self._cells: dict[int, list[tuple[str, str]]] = {}
@@ -117,9 +123,9 @@ class Grid(ScrollView, can_focus=True):
                 continue
             indent = len(_GAP) * self._shown.lines[at].depth
             for column, (cell, _) in zip(self._shown.columns, self._cells_of(at), strict=True):
-                self._widths[column.title] = max(self._width(column), min(cell_len(cell) + indent, WIDEST))
+                self._widths[column.title] = max(self._width(column), min(cell_len(cell) + indent, _widest(column)))
                 indent = 0
-        width = sum(self._width(column) + len(_GAP) for column in self._shown.columns) + len(_GAP)
+        width = sum(self._width(column) + len(_GAP) for column in self._shown.columns) + _MARGIN
         size = Size(width, len(self._shown.lines) + 1)
         if size != self.virtual_size:
             self.virtual_size = size
@@ -167,7 +173,7 @@ class Grid(ScrollView, can_focus=True):
         return shown.extend_cell_length(self.size.width).apply_style(style)
 
     def _header(self) -> Strip:
-        parts = [_GAP]
+        parts = [" " * _MARGIN]
         for number, column in enumerate(self._shown.columns):
             digit = str((number + 1) % 10) if number < 10 else ""
             arrow = ("▼" if self._shown.descending else "▲") if column.title == self._shown.order else ""
@@ -177,17 +183,23 @@ class Grid(ScrollView, can_focus=True):
 
     def _row(self, at: int) -> Strip:
         line = self._shown.lines[at]
-        mark = "● " if line.key in self._shown.marked else _GAP
         if line.item is None:
-            return Strip([Segment(mark), Segment(line.branch, self.get_component_rich_style("grid--branch"))])
-        is_old = bool(line.item.get("stale")) or line.item.get("state") in ("down", "connecting")
+            return Strip([Segment(" " * _MARGIN), Segment(line.branch, self.get_component_rich_style("grid--branch"))])
+        is_old = bool(line.item.get("stale") or line.item.get("silenced")) or line.item.get("state") in (
+            "down",
+            "connecting",
+        )
         dim = self.get_component_rich_style("grid--old", partial=True) if is_old else Style()
-        segments = [Segment(mark)]
+        segments = [Segment("●" if line.key in self._shown.marked else " "), self._alarm(line.item), Segment(" ")]
         for number, (column, (cell, name)) in enumerate(zip(self._shown.columns, self._cells_of(at), strict=True)):
             shown = f"{_GAP * line.depth}{cell}" if number == 0 else cell
             segments.append(Segment(self._fitted(column, shown), self._style(name) + dim))
             segments.append(Segment(_GAP))
         return Strip(segments)
+
+    def _alarm(self, item: Item) -> Segment:
+        severity = self._shown.severity(item)
+        return Segment(mark(severity).symbol, Style.parse(mark(severity).style)) if severity else Segment(" ")
 
     def _style(self, name: str) -> Style:
         if name == "spark":
@@ -244,7 +256,7 @@ class Grid(ScrollView, can_focus=True):
                 self.action_open()
 
     def _column_at(self, x: int) -> Column | None:
-        end = len(_GAP)
+        end = _MARGIN
         for column in self._shown.columns:
             end += self._width(column) + len(_GAP)
             if x < end:
@@ -264,6 +276,10 @@ class Grid(ScrollView, can_focus=True):
             self.scroll_to(y=self._cursor, animate=False)
         elif self._cursor >= first + room:
             self.scroll_to(y=self._cursor - room + 1, animate=False)
+
+
+def _widest(column: Column) -> int:
+    return WIDEST_PROSE if column.is_prose else WIDEST
 
 
 _SMALL = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")

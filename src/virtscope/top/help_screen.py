@@ -13,9 +13,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 KEYS = (
-    ("h d b n", "hosts, domains, disks (block devices), NICs; Tab goes on to the next"),
+    ("h d b n a", "hosts, domains, disks (block devices), NICs, alerts; Tab goes on to the next"),
     ("↑ ↓ PgUp PgDn", "move; Home and End; j k g G as in vi; ← → see more columns"),
-    ("Enter", "a host's domains; a domain with its history; fold a branch of the tree"),
+    ("Enter", "a host's domains; a domain with its history; what an alert speaks of; fold a branch"),
     ("Esc", "back; give up the search"),
     ("/", "search, as below"),
     ("1 … 9 0", "sort by the column with this digit; once more turns it round"),
@@ -23,6 +23,7 @@ KEYS = (
     ("t", "tree: by host, by project, flat"),
     ("w", "wide: all columns"),
     ("Space", "mark a line; u unmarks all; c compares what is marked"),
+    ("▲ △ ◇", "beside a line: an alert fires for it, critical, warning or info"),
     ("p", "pause, and go on"),
     ("+ -", "a longer, or a shorter interval; F5 asks now"),
     ("T", "the next theme"),

@@ -6,9 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
 
 from virtscope.cli.source import Item, Kind, Source
-from virtscope.errors import NotFound, VirtscopeError
+from virtscope.errors import NotFound, ServerError, VirtscopeError
+
+Listed: TypeAlias = Kind | Literal["alerts"]
+"""What top lists."""
 
 SHORTEST, LONGEST = 0.5, 60.0
 """Seconds between two snapshots, at least and at most."""
@@ -20,16 +24,18 @@ class Snapshot:
 
     at: float
     """When it was asked for, Unix seconds."""
-    items: Mapping[Kind, Sequence[Item]] = field(default_factory=dict)
-    """Hosts and domains always; disks and interfaces where somebody looks at them."""
+    items: Mapping[Listed, Sequence[Item]] = field(default_factory=dict)
+    """Hosts and domains always, alerts where somebody asks rules; disks and interfaces where somebody looks at them."""
     detail: Item | None = None
     """The domain that is looked at closely, with its devices."""
     problem: str | None = None
     """Why there is nothing newer: the rest is of the last time that there was."""
     answered: float | None = None
     """When the items were answered, Unix seconds; None: never."""
+    unasked: str | None = None
+    """Why there are no alerts, or none that are new."""
 
-    def of(self, kind: Kind) -> Sequence[Item]:
+    def of(self, kind: Listed) -> Sequence[Item]:
         """The items of a kind."""
         return self.items.get(kind, ())
 
@@ -69,10 +75,11 @@ class Feed:
             self._ended = True
             self._wake.notify_all()
 
-    def look_at(self, kind: Kind, detail: str | None = None) -> None:
+    def look_at(self, kind: Listed, detail: str | None = None) -> None:
         """Ask for this kind too, and for one domain closely, at once."""
+        always: frozenset[Kind] = frozenset({"hosts", "domains"})
         with self._wake:
-            self._kinds = frozenset({"hosts", "domains", kind})
+            self._kinds = always if kind == "alerts" else always | {kind}
             self._detail = detail
             self._hurry = True
             self._wake.notify_all()
@@ -102,12 +109,26 @@ class Feed:
         asked = time.time()
         kinds, wanted = self._kinds, self._detail
         try:
-            items = {kind: self._source.items(kind) for kind in sorted(kinds)}
+            items: dict[Listed, Sequence[Item]] = {kind: self._source.items(kind) for kind in sorted(kinds)}
+            alerts, unasked = self._alerts()
+            if alerts is not None:
+                items["alerts"] = alerts
             detail, problem = self._closely(wanted)
-            self._last = Snapshot(asked, items, detail, problem, asked)
+            self._last = Snapshot(asked, items, detail, problem, asked, unasked)
         except VirtscopeError as error:
             self._last = replace(self._last, at=asked, problem=str(error))
         return self._last
+
+    def _alerts(self) -> tuple[Sequence[Item] | None, str | None]:
+        """What there is to say of alerts, and what is wrong with it."""
+        try:
+            answer = self._source.alerts()
+        except ServerError:
+            raise  # it is away: nothing else that it said is new either
+        except VirtscopeError as error:
+            return None, str(error)
+        problem = answer["problem"]
+        return answer["alerts"], problem and f"the rules cannot be asked at the moment: {problem}"
 
     def _closely(self, wanted: str | None) -> tuple[Item | None, str | None]:
         if wanted is None:

@@ -6,13 +6,13 @@ import math
 from array import array
 from collections.abc import Mapping, Sequence
 
-from virtscope.cli.source import Item, Kind
-from virtscope.top.snapshot import Snapshot
+from virtscope.cli.source import Item
+from virtscope.top.snapshot import Listed, Snapshot
 
 LENGTH = 120
 """Snapshots that are remembered."""
 
-KEPT: Mapping[Kind, tuple[str, ...]] = {
+KEPT: Mapping[Listed, tuple[str, ...]] = {
     "hosts": ("cpu_ratio", "memory_used_ratio", "steal_cores"),
     "domains": (
         "cpu_ratio",
@@ -31,13 +31,15 @@ KEPT: Mapping[Kind, tuple[str, ...]] = {
 """The quantities that are remembered."""
 
 
-def identity(kind: Kind, item: Item) -> str:
+def identity(kind: Listed, item: Item) -> str:
     """What tells an item from all others of its kind."""
     match kind:
         case "disks":
             return f"{item['domain']} {item['target']}"
         case "nics":
             return f"{item['domain']} {item['mac']} {item['target']}"
+        case "alerts":
+            return f"{item['rule']} {item['subject']['kind']} {item['subject']['id']}"
     return f"{item['id']}"
 
 
@@ -45,7 +47,7 @@ class Trails:
     """A trail for each quantity of each object: 32-bit floats, one a snapshot, unknown as NaN."""
 
     def __init__(self) -> None:
-        self._kept: dict[Kind, dict[str, dict[str, array[float]]]] = {}
+        self._kept: dict[Listed, dict[str, dict[str, array[float]]]] = {}
         self.times: array[float] = array("d")
         """When the snapshots were taken, Unix seconds."""
 
@@ -62,12 +64,12 @@ class Trails:
                 (key := identity(kind, item)): _extended(before.get(key), KEPT[kind], item) for item in items
             }
 
-    def of(self, kind: Kind, key: str, quantity: str) -> Sequence[float | None]:
+    def of(self, kind: Listed, key: str, quantity: str) -> Sequence[float | None]:
         """A quantity's newest values, oldest first."""
         found = self._kept.get(kind, {}).get(key, {}).get(quantity, ())
         return [None if math.isnan(value) else value for value in found[-LENGTH:]]
 
-    def both(self, kind: Kind, key: str, first: str, second: str) -> Sequence[float | None]:
+    def both(self, kind: Listed, key: str, first: str, second: str) -> Sequence[float | None]:
         """Two quantities added up, as what a disk reads and writes."""
         pairs = zip(self.of(kind, key, first), self.of(kind, key, second), strict=True)
         return [None if a is None and b is None else (a or 0.0) + (b or 0.0) for a, b in pairs]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from virtscope import text
-from virtscope.cli import columns
+from virtscope.cli import alert_columns, columns
 from virtscope.cli.columns import Column
-from virtscope.cli.source import Item, Kind
-from virtscope.search import fields_of, matching, owned, parse
+from virtscope.cli.source import Item
+from virtscope.search import Field, fields_of, matching, owned, parse
 from virtscope.search.matching import ordered
-from virtscope.top.snapshot import Snapshot
+from virtscope.top import alarms
+from virtscope.top.snapshot import Listed, Snapshot
 from virtscope.top.trails import Trails, identity
 
 
@@ -28,7 +29,7 @@ class Tree(Enum):
 class View:
     """One kind of objects, as a table."""
 
-    kind: Kind
+    kind: Listed
     title: str
     key: str
     """The key that leads here."""
@@ -36,20 +37,21 @@ class View:
     order: str
     """The column that is sorted by until somebody chooses another."""
     spark: tuple[str, ...]
-    """The quantities whose sum the sparkline draws."""
+    """The quantities whose sum the sparkline draws; none: there is no sparkline."""
     full: float | None
     """What its full height stands for; None: the highest value."""
     after: str
     """The column that it follows."""
 
 
-VIEWS: Mapping[Kind, View] = {
+VIEWS: Mapping[Listed, View] = {
     view.kind: view
     for view in (
         View("hosts", "Hosts", "h", columns.HOSTS, "CPU", ("cpu_ratio",), 1.0, "CPU"),
         View("domains", "Domains", "d", columns.DOMAINS, "CORES", ("cpu_ratio",), 1.0, "CPU"),
         View("disks", "Disks", "b", columns.DISKS, "WRITE", ("read", "write"), None, "WRITE"),
         View("nics", "NICs", "n", columns.NICS, "IN", ("receive", "transmit"), None, "OUT"),
+        View("alerts", "Alerts", "a", alert_columns.ALERTS, "SEVERITY", (), None, ""),
     )
 }
 HISTORY = Column("HISTORY", lambda _item: None)
@@ -61,7 +63,7 @@ SPARK_WIDTH = 16
 class Look:
     """How somebody looks at a kind."""
 
-    kind: Kind = "domains"
+    kind: Listed = "domains"
     search: str = ""
     order: str = "CORES"
     descending: bool = True
@@ -86,6 +88,8 @@ def shown_columns(look: Look) -> list[Column]:
     """The columns of a look, with the sparkline's."""
     view = VIEWS[look.kind]
     found = [column for column in view.columns if look.wide or not column.wide]
+    if not view.spark:
+        return found
     place = next(number for number, column in enumerate(found) if column.title == view.after)
     return [*found[: place + 1], HISTORY, *found[place + 1 :]]
 
@@ -99,25 +103,29 @@ def lines(snapshot: Snapshot, look: Look) -> list[Line]:
     items = list(snapshot.of(look.kind))
     if look.kind in ("disks", "nics"):
         items = owned(items, snapshot.of("domains"))
-    query = parse(look.search)
+    query, fields = parse(look.search), fields_of(look.kind)
     if not query.is_empty:
-        test = matching(query, fields_of(look.kind))
+        test = matching(query, fields)
         items = [item for item in items if test(item)]
     column = next((one for one in VIEWS[look.kind].columns if one.title == look.order), None)
     if column is not None:
-        items = ordered(items, column.value, descending=look.descending)
+        items = ordered(items, _order_of(column, fields), descending=look.descending)
     found = [Line(identity(look.kind, item), item) for item in items]
     return found if look.tree is Tree.NONE or look.kind == "hosts" else _gathered(found, look)
 
 
+def _order_of(column: Column, fields: Mapping[str, Field]) -> Callable[[Item], object]:
+    field = fields.get(column.title.lower())
+    return field.order if field is not None and field.order is not None else column.value
+
+
 def _gathered(found: Sequence[Line], look: Look) -> list[Line]:
     """The lines under their hosts or projects; branches by name."""
-    project = fields_of(look.kind)["project"].value
+    by = "host" if look.tree is Tree.HOST else "project"
+    name_of = fields_of(look.kind)[by].value
     branches: dict[str, list[Line]] = {}
     for line in found:
-        item = line.item or {}
-        name = item["host_name"] if look.tree is Tree.HOST else project(item) or "(no project)"
-        branches.setdefault(str(name), []).append(line)
+        branches.setdefault(str(name_of(line.item) or f"(no {by})"), []).append(line)
     gathered = []
     for name in sorted(branches, key=str.casefold):
         key, inside = f"branch {name}", branches[name]
@@ -128,17 +136,17 @@ def _gathered(found: Sequence[Line], look: Look) -> list[Line]:
     return gathered
 
 
-_SUMS: Mapping[Kind, tuple[tuple[str, str], ...]] = {
+_SUMS: Mapping[Listed, tuple[tuple[str, str], ...]] = {
     "domains": (("cpu_cores", "cores"), ("memory_current", "memory")),
     "disks": (("read", "read"), ("write", "written")),
     "nics": (("receive", "in"), ("transmit", "out")),
 }
 
 
-def _sums(kind: Kind, inside: Sequence[Line]) -> str:
+def _sums(kind: Listed, inside: Sequence[Line]) -> str:
     """What a branch comes to."""
     parts = [counted(kind, len(inside))]
-    for quantity, word in _SUMS[kind]:
+    for quantity, word in _SUMS.get(kind, ()):
         known = [v for line in inside if line.item and (v := line.item["figures"].get(quantity)) is not None]
         if known:
             total = sum(known)
@@ -147,20 +155,24 @@ def _sums(kind: Kind, inside: Sequence[Line]) -> str:
     return " · ".join(parts)
 
 
-def counted(kind: Kind, number: int) -> str:
+def counted(kind: Listed, number: int) -> str:
     """So many of a kind, in words."""
     word = VIEWS[kind].title if kind == "nics" else VIEWS[kind].title.lower()
     return f"{number or 'no'} {word.removesuffix('s') if number == 1 else word}"
 
 
-def spark_values(trails: Trails, kind: Kind, key: str) -> Sequence[float | None]:
+def spark_values(trails: Trails, kind: Listed, key: str) -> Sequence[float | None]:
     """What an object's sparkline draws."""
     spark = VIEWS[kind].spark
+    if not spark:
+        return ()
     return trails.of(kind, key, spark[0]) if len(spark) == 1 else trails.both(kind, key, *spark)
 
 
 def style_of(column: Column, value: object) -> str:
     """How a cell is coloured: what people should see first."""
+    if column.title == "SEVERITY":
+        return alarms.mark(str(value)).style
     if not isinstance(value, (int, float)):
         return ""
     limits = {"CPU": (0.75, 0.95), "STEAL": (0.05, 0.1), "USED": (0.85, 0.95), "ERRORS": (0.01, 1), "DROPS": (0.01, 10)}
@@ -196,6 +208,8 @@ def problems(snapshot: Snapshot, now: float) -> list[str]:
     if snapshot.problem:
         age = "" if snapshot.answered is None else f"; these figures are {text.duration(now - snapshot.answered)} old"
         found.append(text.plain(f"{snapshot.problem}{age}"))
+    if snapshot.unasked and "alerts" in snapshot.items:
+        found.append(text.plain(snapshot.unasked))
     for host in snapshot.of("hosts"):
         if host["state"] != "up":
             reason = host["reason"] or "no answer yet"
