@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import libvirt
 import pytest
 
 from tests.running import until
-from virtscope.agent import collector
-from virtscope.agent.hypervisor import DomainRecord, Hypervisor
+from virtscope.agent import collector, libvirt_lane
+from virtscope.agent.hypervisor import DomainRecord, Hypervisor, HypervisorEvent
 from virtscope.agent.libvirt_lane import LibvirtLane, Reading
 from virtscope.agent.pace import Pace
 from virtscope.agent.uri import parse
 from virtscope.catalogue import Group, Scope
-from virtscope.sample import Batch, LinkState
+from virtscope.errors import HypervisorError
+from virtscope.sample import Batch, DomainFacts, FilterFacts, LinkState, NetworkFacts, PoolFacts, Value, now_ms
 
 
 class Sink:
@@ -83,6 +87,90 @@ def test_a_reading_that_fails_is_a_state_and_goes_by(
     with watching("test:///default") as sink:
         until(lambda: LinkState.UP in sink.states("test:///default"), "the host's coming back")
     assert told in sink.reasons()[0]
+
+
+def test_what_was_found_by_a_reading_that_failed_is_told_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    healthy = libvirt_lane.own_figures
+    failures = iter([OSError("too many open files")])
+
+    def figures(reading: Reading, errors: int) -> dict[str, Value]:
+        for error in failures:
+            raise error
+        return healthy(reading, errors)
+
+    monkeypatch.setattr(libvirt_lane, "own_figures", figures)
+    monkeypatch.setattr(collector, "LONGEST_BACKOFF_SECONDS", 0.1)
+    with watching("test:///default") as sink:
+        until(lambda: [facts.name for batch in sink.batches for facts in batch.domains] == ["test"], "the domain")
+
+
+def test_events_outlive_a_description_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    healthy = Hypervisor.describe
+    failures: list[HypervisorError] = []
+
+    def describe(hypervisor: Hypervisor, domain: str, host: str) -> DomainFacts | None:
+        if failures:
+            raise failures.pop()
+        return healthy(hypervisor, domain, host)
+
+    monkeypatch.setattr(Hypervisor, "describe", describe)
+    sink = Sink()
+    one = collector.Collector(parse("test:///default"), sink, Pace.of(0.2))
+    thread = threading.Thread(target=one.run)
+    thread.start()
+    try:
+        (found,) = until(lambda: [facts for batch in sink.batches for facts in batch.domains], "the domain")
+        failures.append(HypervisorError("busy"))
+        one._heard(HypervisorEvent(now_ms(), found.id, "rebooted", ""))
+        told = until(lambda: [event for batch in sink.batches for event in batch.events if event.domain], "the event")
+        assert [(event.domain, event.kind) for event in told] == [(found.id, "rebooted")]
+        assert failures == []
+    finally:
+        one.stop()
+        thread.join()
+
+
+def test_where_one_part_of_a_host_cannot_be_asked_for_the_others_are_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def filters(_hypervisor: Hypervisor, _host: str) -> list[FilterFacts]:
+        raise HypervisorError("no virtnwfilterd")
+
+    monkeypatch.setattr(Hypervisor, "filters", filters)
+    with watching("test:///default") as sink:
+        until(
+            lambda: {PoolFacts, NetworkFacts} <= {type(one) for batch in sink.batches for one in batch.others}, "both"
+        )
+        rows = {scope for batch in sink.batches for one in batch.samples for scope in one.rows}
+        assert Scope.POOL in rows
+        until(lambda: "no virtnwfilterd" in caplog.text, "the reason")
+    assert LinkState.DOWN not in sink.states("test:///default")
+
+
+def test_what_goes_while_it_is_described_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = Hypervisor(parse("test:///default"))
+
+    def gone(*_arguments: object) -> int:
+        raise libvirt.libvirtError("Storage pool not found")
+
+    assert [pool.name for pool in host.pools("h")] == ["default-pool"]
+    assert [name for name, _, _ in host.storage()] == ["default-pool"]
+    with monkeypatch.context() as patched:
+        patched.setattr(libvirt.virStoragePool, "autostart", gone)
+        patched.setattr(libvirt.virNetwork, "isActive", gone)
+        assert (host.pools("h"), host.networks("h")) == ([], [])
+    monkeypatch.setattr(libvirt.virStoragePool, "listAllVolumes", gone)
+    assert list(host.storage()) == []
+    host.close()
+
+
+def test_more_files_may_be_open_than_a_shell_allows() -> None:
+    program = (
+        "import resource; from virtscope.agent import processes; of = resource.RLIMIT_NOFILE;"
+        "hard = resource.getrlimit(of)[1]; resource.setrlimit(of, (64, hard)); processes.allow_descriptors();"
+        "assert resource.getrlimit(of) == (min(processes.DESCRIPTORS, hard if hard > 0 else 2**62), hard)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_a_call_that_hangs_is_late_and_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,10 +17,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.enrolment.serving import Port, serving, unverified
 from tests.running import PATIENCE
-from virtscope.agent.enrolment import identity, signing_request
+from virtscope.agent.enrolment import exchange, identity, signing_request
 from virtscope.agent.enrolment.identity import Identity
 from virtscope.agent.enrolment.renewal import renew
 from virtscope.errors import TooOften
+from virtscope.server import bounded
 from virtscope.server.enrolment import peer
 from virtscope.server.enrolment.agents import GRACE, LIFETIME
 from virtscope.server.enrolment.attempts import Attempts
@@ -292,7 +293,7 @@ def test_heads_without_end_are_cut_off(tmp_path: Path, caplog: pytest.LogCapture
 
 
 def test_whoever_says_nothing_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peer, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(bounded, "HEAD_SECONDS", 0.2)
     monkeypatch.setattr(peer, "HANDSHAKE_SECONDS", 0.2)
     with serving(tmp_path / "server") as port:
         with raw(port, anonymous(port)) as connection:
@@ -345,3 +346,13 @@ def test_a_renewed_certificate_takes_over_when_it_is_used(tmp_path: Path) -> Non
 
 def key_of(known: Identity) -> str:
     return known.path.read_text().partition("-----END PRIVATE KEY-----")[0].rpartition("-----BEGIN")[2]
+
+
+def test_a_disk_that_is_full_keeps_no_agent_out(tmp_path: Path) -> None:
+    with serving(tmp_path / "server") as port:
+        known = port.enrol(tmp_path / "agent")
+        assert exchange.ask(exchange.Address(*port.address), known.context(), "me")
+        port.clock.ahead = 600  # who was seen is to be written down
+        port.agents._registry._connection.execute("PRAGMA query_only = ON")
+        assert exchange.ask(exchange.Address(*port.address), known.context(), "me")
+        port.agents._registry._connection.execute("PRAGMA query_only = OFF")

@@ -16,7 +16,13 @@ from virtscope.agent.enrolment import identity
 from virtscope.agent.enrolment.exchange import Address, ask
 from virtscope.errors import BadInput, StoreError
 from virtscope.server.enrolment.authority import Authority
-from virtscope.server.enrolment.server_certificate import GivenCertificate, IssuedCertificate, listening_names
+from virtscope.server.enrolment.server_certificate import (
+    GivenCertificate,
+    IssuedCertificate,
+    listening_names,
+    show_newest,
+)
+from virtscope.server.front import page_context
 
 DAY = 86_400
 
@@ -80,6 +86,20 @@ def test_the_servers_certificate_is_renewed_without_a_restart(tmp_path: Path) ->
         assert ask(Address(*port.address), known.context(), "me")
 
 
+def test_a_certificate_that_several_ports_show_is_renewed_on_each(tmp_path: Path) -> None:
+    clock = Clock()
+    authority = Authority.own(tmp_path / "pki", clock)
+    certificate = IssuedCertificate(tmp_path / "pki", authority, NAMES)
+    page = page_context(certificate)
+    with serving(tmp_path, authority=authority, certificate=certificate, clock=clock) as port:
+        assert shown(port)
+        clock.ahead = 61 * DAY
+        show_newest(page, certificate)  # the page looks first
+        port.server.refresh_certificate()
+        with pytest.raises(ssl.SSLCertVerificationError, match="not yet valid"):
+            shown(port)  # it was made for a time that has not come
+
+
 def test_other_names_take_another_certificate(tmp_path: Path) -> None:
     authority = Authority.own(tmp_path)
     first = IssuedCertificate(tmp_path, authority, ["a.example.org"]).files[0].read_bytes()
@@ -125,8 +145,10 @@ def test_the_operators_certificate(tmp_path: Path, said: str) -> None:
         port.server.refresh_certificate()
         assert shown(port) == first
         leaf = ca.issue_cert("localhost")
-        leaf.private_key_pem.write_to_path(key)
         write(leaf)
+        port.server.refresh_certificate()
+        assert shown(port) == first  # and neither is a new certificate beside the old key
+        leaf.private_key_pem.write_to_path(key)
         port.server.refresh_certificate()
         assert shown(port) != first
         assert ask(Address(*port.address), known.context(), "me")

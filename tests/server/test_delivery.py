@@ -92,6 +92,20 @@ def test_what_happens_while_the_server_is_down_is_there_afterwards(tmp_path: Pat
     assert gaps[0][0] < 2_500  # the sampling went on at its pace: 300 ms, and however slow this machine is
 
 
+def test_an_agent_none_of_whose_deliveries_was_ever_taken_shows_why(tmp_path: Path) -> None:
+    port = free_port()
+    watched = ("--agents-listen", f"127.0.0.1:{port}", "--connect", "test:///default")
+    with running(tmp_path / "server", *watched, program="server") as server:
+        until(lambda: domains(server), "the server's own domain")
+        enrol(server, tmp_path / "agent", "kvm1")
+        agent = RunningAgent(tmp_path / "agent", *FAST)
+        try:
+            remarks = until(lambda: agents(server)["kvm1"]["remarks"], "what is wrong")
+            assert "is watched by this server itself already" in remarks[0]
+        finally:
+            agent.stop()
+
+
 def test_an_agent_that_is_not_enrolled_says_what_to_do(tmp_path: Path) -> None:
     agent = RunningAgent(tmp_path / "agent", *FAST, "--server", "https://127.0.0.1:1")
     assert agent.process.wait(60) == 3

@@ -9,7 +9,7 @@ import pytest
 from tests.synthetic import batch, row, sample
 from virtscope.catalogue import Scope
 from virtscope.errors import Ambiguous, NotFound
-from virtscope.sample import Batch, DomainFacts, Gone, HostFacts, Link, LinkState
+from virtscope.sample import Batch, BindingFacts, DomainFacts, FilterFacts, Gone, HostFacts, Link, LinkState
 from virtscope.server.fleet import Fleet
 from virtscope.store import Known
 
@@ -61,6 +61,15 @@ def test_a_domain_that_went_while_nobody_watched_is_gone_with_the_first_sample(f
     fleet.apply([batch(1, sample("h1", 10, {Scope.DOMAIN: [row(Scope.DOMAIN, ("d2",), state=1)]}))])
     assert names(fleet) == [("h1", "db"), ("h2", "web")]
     assert fleet.host("kvm1").last_seen == 10
+
+
+def test_other_things_that_went_are_gone_from_their_host() -> None:
+    fleet = Fleet([ONE, TWO], Known(HOSTS), {})
+    told = tuple(FilterFacts("f1", "clean", host) for host in ("h1", "h2"))
+    fleet.apply([batch(1, others=(*told, BindingFacts("f1", "h1", "clean")))])
+    fleet.apply([batch(2, gone=(Gone("h1", "filter", "f1"), Gone("h1", "a kind of a newer agent", "f1")))])
+    assert [facts.host for facts in fleet.others(FilterFacts)] == ["h2"]
+    assert len(fleet.others(BindingFacts)) == 1
 
 
 def test_a_uri_that_leads_to_another_host_now_has_only_that_one(fleet: Fleet) -> None:

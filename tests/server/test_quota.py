@@ -20,13 +20,18 @@ def gone(count: int, agent: str = "a", begin: int = 0) -> Batch:
     return Batch(agent, 1, 1, 1, gone=tuple(Gone("h", "network", f"n{n}") for n in range(begin, begin + count)))
 
 
+def test_runs_count(small: Quota) -> None:
+    runs = [Batch("a", epoch, 1, 1) for epoch in range(1, 12)]
+    assert [small.refuses(run) is None for run in runs] == [True] * 10 + [False]
+
+
 def test_things_that_are_gone_count(small: Quota) -> None:
-    assert small.refuses(gone(10)) is None
-    assert small.refuses(gone(10)) is None  # the same ones
+    assert small.refuses(gone(9)) is None
+    assert small.refuses(gone(9)) is None  # the same ones
     assert "different objects" in str(small.refuses(gone(1, begin=10)))
-    assert small.refuses(gone(10, agent="b")) is None
+    assert small.refuses(gone(9, agent="b")) is None
     small.forget("a")
-    assert small.refuses(gone(10, begin=20)) is None
+    assert small.refuses(gone(9, begin=20)) is None
 
 
 def test_connections_count(small: Quota) -> None:

@@ -14,10 +14,10 @@ import pytest
 
 from tests.synthetic import Opened, batch, opened, row, sample
 from virtscope.catalogue import QUANTITY, Scope
-from virtscope.errors import BadInput, TooLarge, VirtscopeError
+from virtscope.errors import BadInput, TooLarge, TooOften, VirtscopeError
 from virtscope.sample import DomainFacts, Event, HostFacts, Nova
 from virtscope.store import Range
-from virtscope.store.sql import Sql
+from virtscope.store.sql import MOST_WAITING, Sql
 from virtscope.store.sql_process import answer
 
 HOUR = 3_600_000
@@ -160,6 +160,20 @@ def test_a_query_that_takes_too_much_memory_costs_only_itself(sql: Sql, query: s
 def test_numbers_that_json_has_not_are_texts() -> None:
     asked = {"query": "SELECT 'nan'::DOUBLE, 'inf'::DOUBLE, 1.5", "files": {}, "folder": "/x", "limit": 9, "seconds": 5}
     assert json.loads(json.dumps(answer(asked), default=str))["rows"] == [[None, "inf", "1.5"]]
+
+
+def test_whoever_reads_an_export_slowly_keeps_nobody_waiting(sql: Sql) -> None:
+    with sql.exported([QUANTITY[Scope.DOMAIN, "cpu_cores"]], [], OVER, "csv"):
+        assert sql.query("SELECT 1", OVER).rows == [[1]]
+
+
+def test_no_more_wait_for_their_turn_than_a_few(sql: Sql) -> None:
+    taken = [sql._places.acquire(blocking=False) for _ in range(1 + MOST_WAITING)]
+    assert all(taken)
+    with pytest.raises(TooOften):
+        sql.query("SELECT 1", OVER)
+    sql._places.release(len(taken))
+    assert sql.query("SELECT 1", OVER).rows == [[1]]
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])

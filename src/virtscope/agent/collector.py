@@ -19,7 +19,7 @@ from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from virtscope import __version__
-from virtscope.agent import discovery, libvirt_lane
+from virtscope.agent import discovery, libvirt_lane, processes
 from virtscope.agent.discovery.template import DEFAULT
 from virtscope.agent.discovery.watcher import Watcher
 from virtscope.agent.guest_lane import GuestLane
@@ -128,6 +128,7 @@ class Collector:
         self._events: SimpleQueue[HypervisorEvent] = SimpleQueue()
         self._listens_to: list[Hypervisor] = []
         self._sick: frozenset[str] = frozenset()
+        self._complained: frozenset[str] = frozenset()
         self._told_start = False
         self._wake = threading.Event()
         self._stopped = False
@@ -175,6 +176,7 @@ class Collector:
                 # Whatever a hypervisor makes us stumble over, its host is down and the next connection tries anew.
                 log.exception("%s: the reading failed", self._uri.text)
                 self._mark(LinkState.DOWN, f"BUG: the reading failed: {error!r}. Please report it.")
+                self._forgotten = True  # what it had found was not told, perhaps
                 self._pause(LONGEST_BACKOFF_SECONDS)
             finally:
                 _abandon(session)
@@ -284,7 +286,12 @@ class Collector:
         heard = self._drain()
         # A balloon moves all the time on some hosts: that is a figure, and not a change of the configuration.
         changed = {event.domain for event in heard if event.kind != BALLOON}
-        news = self._refresh(session, reading, changed, resync=resync)
+        try:
+            news = self._refresh(session, reading, changed, resync=resync)
+        except HypervisorError:
+            for event in heard:
+                self._events.put(event)  # they outlive that, too, and the next reading describes what they are about
+            raise
         own = libvirt_lane.own_figures(reading, self._errors)
         whole = libvirt_lane.sample(reading, session.host, self._inventory.domains, own)
         if session.kernel is not None:
@@ -329,6 +336,7 @@ class Collector:
             if (brought := session.slow.result()) is not None:
                 rows |= brought.rows
                 others |= brought.others
+                self._complain(brought.problems)
             if session.guests is not None and (told := session.guests.result()) is not None:
                 rows[Scope.FILESYSTEM] = told.filesystems
                 others[GuestFacts] = told.guests
@@ -343,6 +351,14 @@ class Collector:
         else:
             session.slow.follow_jobs(session.hypervisor, self._inventory.domains)
         return SlowReading(rows, others)
+
+    def _complain(self, problems: Sequence[HypervisorError]) -> None:
+        """Say what a host does not tell, once for as long as that is so."""
+        self._errors += len(problems)
+        reasons = frozenset(map(str, problems))
+        for reason in sorted(reasons - self._complained):
+            log.warning("%s: %s", self._uri.text, reason)
+        self._complained = reasons
 
     def _heard(self, event: HypervisorEvent) -> None:
         """Called in libvirt's event thread."""
@@ -494,6 +510,7 @@ def follow(watching: Watching, sink: Sink, told: Told | None = None, pulse: Puls
     Raises:
         BadInput: a source makes no sense.
     """
+    processes.allow_descriptors()
     template = watching.template or DEFAULT
     sources = [discovery.parse(text, template, allow_no_verify=watching.allow_no_verify) for text in watching.sources]
 

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from virtscope import codes
 from virtscope.agent import domain_xml, infrastructure_xml, nwfilter_xml
@@ -24,6 +24,8 @@ except ImportError as missing:
         f"the libvirt library cannot be loaded: {missing}",
         "Install libvirt's client library (Debian and Ubuntu: libvirt0), then libvirt-python.",
     ) from None
+
+T = TypeVar("T")
 
 _GROUPS = {
     Group.STATE: libvirt.VIR_DOMAIN_STATS_STATE,
@@ -182,22 +184,23 @@ class Hypervisor:
 
     def filters(self, host: str) -> list[FilterFacts]:
         """Every network filter; none where the driver has none."""
-        return [
-            nwfilter_xml.filter_facts(found.UUIDString(), found.name(), host, xml)
-            for found, xml in self._each(self._connection.listAllNWFilters)
-        ]
+        return self._each(
+            self._connection.listAllNWFilters,
+            lambda found, xml: nwfilter_xml.filter_facts(found.UUIDString(), found.name(), host, xml),
+        )
 
     def bindings(self, host: str) -> list[BindingFacts]:
         """Every network filter at work."""
-        return [
-            nwfilter_xml.binding_facts(found.portDev(), host, xml)
-            for found, xml in self._each(self._connection.listAllNWFilterBindings)
-        ]
+        return self._each(
+            self._connection.listAllNWFilterBindings,
+            lambda found, xml: nwfilter_xml.binding_facts(found.portDev(), host, xml),
+        )
 
     def networks(self, host: str) -> list[NetworkFacts]:
         """Every virtual network with its leases."""
-        return [
-            infrastructure_xml.network_facts(
+        return self._each(
+            self._connection.listAllNetworks,
+            lambda found, xml: infrastructure_xml.network_facts(
                 found.UUIDString(),
                 found.name(),
                 host,
@@ -205,28 +208,28 @@ class Hypervisor:
                 active=bool(found.isActive()),
                 autostart=bool(found.autostart()),
                 leases=self._leases(found),
-            )
-            for found, xml in self._each(self._connection.listAllNetworks)
-        ]
+            ),
+        )
 
     def pools(self, host: str) -> list[PoolFacts]:
         """Every storage pool, as libvirt knows it without looking at the storage again."""
-        return [
-            infrastructure_xml.pool_facts(
+        return self._each(
+            self._connection.listAllStoragePools,
+            lambda found, xml: infrastructure_xml.pool_facts(
                 found.UUIDString(),
                 found.name(),
                 host,
                 xml,
                 active=bool(found.isActive()),
                 autostart=bool(found.autostart()),
-            )
-            for found, xml in self._each(self._connection.listAllStoragePools)
-        ]
+            ),
+        )
 
     def storage(self) -> Iterator[tuple[str, Mapping[str, int], Sequence[tuple[str, Mapping[str, int]]]]]:
         """Each pool's name, its figures, and its volumes' names and figures. Never refreshes a pool."""
         for pool in self._list(self._connection.listAllStoragePools):
-            with suppress(libvirt.libvirtError):  # deleted meanwhile, or its storage fails: its own figures are unknown
+            # Deleted meanwhile, or its storage fails: its own figures are unknown.
+            with suppress(libvirt.libvirtError, HypervisorError):
                 state, capacity, allocation, available = pool.info()
                 figures = {"state": state, "capacity": capacity, "allocation": allocation, "available": available}
                 yield pool.name(), figures, list(self._volumes(pool)) if pool.isActive() else []
@@ -259,11 +262,13 @@ class Hypervisor:
                 if job:
                     yield disk, _block_job(job)
 
-    def _each(self, call: Callable[[], Any]) -> Iterator[tuple[Any, str]]:
-        """Objects of a kind with their XML; one that goes meanwhile is left out."""
+    def _each(self, call: Callable[[], Any], facts: Callable[[Any, str], T]) -> list[T]:
+        """The facts of every object of a kind, from it and its XML; one that goes meanwhile is left out."""
+        told = []
         for found in self._list(call):
             with suppress(libvirt.libvirtError):
-                yield found, found.XMLDesc(0)
+                told.append(facts(found, found.XMLDesc(0)))
+        return told
 
     def _list(self, call: Callable[[], Any]) -> Sequence[Any]:
         """Objects of a kind; none where the driver does not know them."""

@@ -12,19 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from virtscope.agent import domstats
-from virtscope.agent.hypervisor import Hypervisor
 from virtscope.agent.slices import Fields
 from virtscope.changes import changes
 from virtscope.sample import (
     KINDS,
-    BindingFacts,
     DomainFacts,
     Event,
-    FilterFacts,
     Gone,
-    NetworkFacts,
     Other,
-    PoolFacts,
     now_ms,
 )
 
@@ -109,13 +104,3 @@ def _only_ballooned(old: DomainFacts, new: DomainFacts) -> bool:
         and replace(old, xml=new.xml, resources=memory) == new
         and _CURRENT_MEMORY.sub("", old.xml) == _CURRENT_MEMORY.sub("", new.xml)
     )
-
-
-def others(hypervisor: Hypervisor, host: str) -> Mapping[type[Other], Sequence[Other]]:
-    """Everything that exists beside domains, each kind by itself: one that cannot be listed costs only itself."""
-    return {
-        FilterFacts: hypervisor.filters(host),
-        BindingFacts: hypervisor.bindings(host),
-        NetworkFacts: hypervisor.networks(host),
-        PoolFacts: hypervisor.pools(host),
-    }

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 PROC = Path("/proc")
+DESCRIPTORS = 65_536
+"""Files that may be open: a few for each vCPU. The units allow as many; a shell's usual 1,024 are soon used up."""
 
 _VCPU = re.compile(rb"CPU (\d+)/")
 _IOTHREAD = re.compile(rb"IO iothread(\d+)")
@@ -46,6 +49,14 @@ class Emulator:
             os.close(descriptor)
         if self.cpu is not None:
             os.close(self.cpu)
+
+
+def allow_descriptors() -> None:
+    """Let this process have as many descriptors as it may, up to ``DESCRIPTORS``."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def find(domains: Iterable[str], proc: Path = PROC) -> dict[str, int]:

@@ -1,21 +1,21 @@
 """The slow lane: what changes slowly, or may take long: storage, NUMA nodes, jobs, filters, networks.
 
 It has a thread of its own. A pool on a dead file server, or a domain whose lock is held, makes it late and nothing
-else; it is not asked again before it has answered.
+else; it is not asked again before it has answered. Each part is asked for by itself: where a host has no daemon for
+one of them, the others are there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from virtscope.agent import inventory
 from virtscope.agent.hypervisor import Hypervisor
 from virtscope.agent.lane import Call, Lane
 from virtscope.catalogue import Group, Scope, metrics_of
 from virtscope.errors import HypervisorError, Late
-from virtscope.sample import DomainFacts, Other, Row, Value
+from virtscope.sample import BindingFacts, DomainFacts, FilterFacts, NetworkFacts, Other, PoolFacts, Row, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class SlowReading:
 
     rows: Mapping[Scope, Sequence[Row]]
     others: Mapping[type[Other], Sequence[Other]]
+    problems: Sequence[HypervisorError] = ()
+    """Why a part is not there."""
 
 
 class SlowLane:
@@ -67,18 +69,39 @@ class SlowLane:
 
 
 def _read(hypervisor: Hypervisor, host: str, domains: Collection[str], facts: Mapping[str, DomainFacts]) -> SlowReading:
-    storage = list(hypervisor.storage())
-    rows: dict[Scope, list[Row]] = {
-        Scope.CELL: [(cell, *_values(Scope.CELL, figures)) for cell, figures in hypervisor.cells()],
-        Scope.POOL: [(pool, *_values(Scope.POOL, figures)) for pool, figures, _ in storage],
-        Scope.VOLUME: [
-            (pool, volume, *_values(Scope.VOLUME, figures))
-            for pool, _, volumes in storage
-            for volume, figures in volumes
-        ],
-        Scope.JOB: list(_jobs(hypervisor, domains, facts)),
-    }
-    return SlowReading(rows, inventory.others(hypervisor, host))
+    rows: dict[Scope, Sequence[Row]] = {}
+    others: dict[type[Other], Sequence[Other]] = {}
+    problems: list[HypervisorError] = []
+
+    def storage() -> None:
+        found = list(hypervisor.storage())
+        rows[Scope.POOL] = [(pool, *_values(Scope.POOL, figures)) for pool, figures, _ in found]
+        rows[Scope.VOLUME] = [
+            (pool, volume, *_values(Scope.VOLUME, figures)) for pool, _, volumes in found for volume, figures in volumes
+        ]
+
+    def cells() -> None:
+        rows[Scope.CELL] = [(cell, *_values(Scope.CELL, figures)) for cell, figures in hypervisor.cells()]
+
+    def jobs() -> None:
+        rows[Scope.JOB] = list(_jobs(hypervisor, domains, facts))
+
+    def all_of(kind: type[Other], ask: Callable[[str], Sequence[Other]]) -> Callable[[], None]:
+        return lambda: others.update({kind: ask(host)})
+
+    parts = (
+        *(cells, storage, jobs),
+        all_of(FilterFacts, hypervisor.filters),
+        all_of(BindingFacts, hypervisor.bindings),
+        all_of(NetworkFacts, hypervisor.networks),
+        all_of(PoolFacts, hypervisor.pools),
+    )
+    for part in parts:
+        try:
+            part()
+        except HypervisorError as error:
+            problems.append(error)
+    return SlowReading(rows, others, problems)
 
 
 def _jobs(hypervisor: Hypervisor, domains: Collection[str], facts: Mapping[str, DomainFacts]) -> Iterator[Row]:

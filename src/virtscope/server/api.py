@@ -297,8 +297,8 @@ def health() -> APIRouter:
     routes = APIRouter()
 
     @routes.get("/healthz", tags=["server"], responses={200: {"model": answers.Health}}, response_class=Response)
-    def healthz() -> Response:
-        """The process answers."""
+    async def healthz() -> Response:
+        """The process answers, though all threads for questions are busy."""
         return _json(answers.Health("ok"))
 
     @routes.get("/readyz", tags=["server"], responses={200: {"model": answers.Health}}, response_class=Response)

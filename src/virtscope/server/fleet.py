@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
@@ -112,6 +112,28 @@ class Directory(ABC):
         return found
 
 
+_OTHERS: Mapping[str, type[Other]] = {
+    word: kind for kind, word in KINDS.items() if kind not in (HostFacts, DomainFacts)
+}
+
+
+class _Remembered:
+    """What the records know, by whose it is: a thousand agents are admitted one by one."""
+
+    def __init__(self, known: Known) -> None:
+        self.links: dict[str, list[Link]] = {}
+        self.hosts: dict[str, list[HostFacts]] = {}
+        self.parts: dict[str, list[DomainFacts | Other]] = {}
+        """By host."""
+        for link in known.links:
+            self.links.setdefault(link.agent, []).append(link)
+        for facts in known.facts:
+            if isinstance(facts, HostFacts):
+                self.hosts.setdefault(facts.agent, []).append(facts)
+            else:
+                self.parts.setdefault(facts.host, []).append(facts)
+
+
 class Fleet(Directory):
     """Hosts and domains as they were last described. For any thread.
 
@@ -125,7 +147,7 @@ class Fleet(Directory):
         """Begin with what the records know of these hypervisors."""
         self._guard = threading.Lock()
         self._clock = clock
-        self._known = known
+        self._remembered = _Remembered(known)
         self._links: dict[_Way, Link] = {}
         self._agents: dict[str, str] = {}
         self._heard: dict[str, int] = {}
@@ -278,23 +300,24 @@ class Fleet(Directory):
             self._others[type(facts), facts.host, facts.id] = facts
 
     def _forget(self, gone: Gone) -> None:
-        if gone.kind == KINDS[DomainFacts]:
+        kind = _OTHERS.get(gone.kind)
+        if kind is not None:
+            self._others.pop((kind, gone.host, gone.id), None)
+        elif gone.kind == KINDS[DomainFacts]:
             self._domains.get(gone.host, {}).pop(gone.id, None)
-        for key in [key for key in self._others if key[1:] == (gone.host, gone.id) and KINDS[key[0]] == gone.kind]:
-            del self._others[key]
 
     def _recall(self, agent: str) -> None:
         """Take over what the records know of the hosts of an agent, or of this process."""
-        for link in self._known.links:
-            if link.agent == agent and (agent or (agent, link.uri) in self._links):
+        for link in self._remembered.links.get(agent, ()):
+            if agent or (agent, link.uri) in self._links:
                 self._links[agent, link.uri] = link
-        for host in self._known.facts:
-            if isinstance(host, HostFacts) and host.agent == agent and (agent, host.uri) in self._links:
-                self._add_host(host)
-        own = {facts.id for facts in self._hosts.values() if facts.agent == agent}
-        for facts in self._known.facts:
-            if not isinstance(facts, HostFacts) and facts.host in own:
-                self._add(facts)
+        told = [host for host in self._remembered.hosts.get(agent, ()) if (agent, host.uri) in self._links]
+        for host in told:
+            self._add_host(host)
+        for host in told:
+            if host.id in self._hosts:  # else its way leads to another one since
+                for facts in self._remembered.parts.get(host.id, ()):
+                    self._add(facts)
 
     def _is_watched(self, way: _Way) -> bool:
         return way[0] in self._agents if way[0] else way in self._links

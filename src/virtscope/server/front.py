@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 import uvicorn
 from starlette.types import ASGIApp
 
-from virtscope.errors import StoreError
 from virtscope.pulse import Pulse
-from virtscope.server.enrolment.server_certificate import ServerCertificate
+from virtscope.server.bounded import BoundedProtocol
+from virtscope.server.enrolment.server_certificate import ServerCertificate, show, show_newest
 from virtscope.server.live import Live
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,8 @@ class PageServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=BoundedProtocol,
+                ws="none",
                 log_config=None,
                 log_level="warning",
                 access_log=False,
@@ -69,7 +71,7 @@ class PageServer(uvicorn.Server):
         """Ten times a second, as long as the event loop goes round."""
         self._pulse.expect("page", ANSWER_SECONDS)
         if self._context and self._certificate and counter % _REFRESH_TICKS == _REFRESH_TICKS - 1:
-            _load(self._context, self._certificate)
+            show_newest(self._context, self._certificate)
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -115,16 +117,5 @@ def page_context(certificate: ServerCertificate) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
-    path, key = certificate.files
-    context.load_cert_chain(path, key)
+    show(context, certificate)
     return context
-
-
-def _load(context: ssl.SSLContext, certificate: ServerCertificate) -> None:
-    """Show new connections the certificate as it is now."""
-    path, key = certificate.files
-    try:
-        certificate.refresh()
-        context.load_cert_chain(path, key)
-    except (OSError, StoreError) as error:
-        log.warning("%s cannot be used, so the certificate from before goes on: %s", path, error)

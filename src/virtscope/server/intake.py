@@ -228,18 +228,21 @@ class Intake:
             delivery = unpack(body, Delivery)
             if len(delivery.frames) > MOST_FRAMES or max(len(delivery.losses), len(delivery.epochs)) > MOST_RANGES:
                 raise Malformed("the delivery has too many parts")
-            new = [one for one in delivery.frames if one.sequence not in self._records.stored(agent, one.epoch)]
+            self._note(agent, delivery, request)
+            known = {epoch: self._records.stored(agent, epoch) for epoch in {one.epoch for one in delivery.frames}}
+            new = [one for one in delivery.frames if one.sequence not in known[one.epoch]]
             async with self._backlog_turn if _is_backlog(request) else nullcontext():
                 batches, refused = await loop.run_in_executor(self._decoding, self._decoded, agent, new)
         except TooNew as error:
             raise _Answered(415, str(error), error.hint) from None
         except WireError as error:
             raise _Answered(400, str(error)) from None
-        self._note(agent, delivery, request)
         if lost := _lost(delivery):
             batches.append(Batch(agent, 0, 0, now_ms(), lost=lost))
         if batches:
             refused += await self._stored(batches)
+        if (heard := self._heard.get(agent)) is not None:  # else it was revoked meanwhile
+            self._heard[agent] = replace(heard, problem=None)
         self._taken = replace(
             self._taken,
             deliveries=self._taken.deliveries + 1,
@@ -340,7 +343,8 @@ class Intake:
             raise
 
     def _note(self, agent: str, delivery: Delivery, request: Request) -> None:
-        now = now_ms()
+        """Take note of what a delivery tells of its agent; what was wrong before is so until this one is taken."""
+        now, before = now_ms(), self._heard.get(agent)
         self._heard[agent] = Heard(
             at=now,
             address=request.client.host if request.client else "",
@@ -350,6 +354,7 @@ class Intake:
             waiting_bytes=max(delivery.waiting_bytes - sum(len(frame.body) for frame in delivery.frames), 0),
             oldest=delivery.oldest,
             dropped=delivery.dropped,
+            problem=before.problem if before else None,
         )
 
 

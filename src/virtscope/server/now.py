@@ -254,6 +254,9 @@ class Now:
 
     def events(self, events: Iterable[Event]) -> list[answers.EventAnswer]:
         """Events with the names of what they happened to."""
+        events = list(events)
+        if not events:
+            return []  # as of most commits: the names of tens of thousands of domains are not looked up for nothing
         hosts = self._host_names()
         domains = {domain.id: domain.name for domain in self._fleet.domains()}
         return [

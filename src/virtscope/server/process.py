@@ -254,8 +254,9 @@ class _Server:
             )
 
         book, networks = Book(self._registry), self._settings.notify_networks
+        # The courier begins at once; the watch waits before its first round.
+        watch = Watch(book, world, address, lambda: courier.wake(), self._pulse)  # noqa: PLW0108  # it comes next
         courier = Courier(book, lambda: watch.alerts, address, networks, self._pulse)
-        watch = Watch(book, world, address, courier.wake, self._pulse)
         return Alerting(book, watch, courier, world)
 
     def _open_findings(self) -> list[KeptFinding]:

@@ -75,7 +75,8 @@ def _facts(batch: Batch) -> tuple[Facts, ...]:
 
 
 def _objects(batch: Batch) -> Iterator[tuple[str, str]]:
-    """Everything that the server would remember: kind and identifier."""
+    """Everything that the server would remember: kind and identifier. Of each run of an agent it does for ever."""
+    yield "epoch", str(batch.epoch)
     yield from ((KINDS[type(facts)], facts.id) for facts in _facts(batch))
     yield from ((gone.kind, gone.id) for gone in batch.gone)
     yield from (("link", link.uri) for link in batch.links)

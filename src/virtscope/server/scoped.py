@@ -278,8 +278,10 @@ class _Stream:
 
     def stream(self, only: Callable[[Iterable[EventAnswer]], list[EventAnswer]] | None = None) -> AsyncIterator[bytes]:
         def his(events: Iterable[EventAnswer]) -> list[EventAnswer]:
-            ids = _Directory(self._fleet, self._who).ids
-            found = [event for event in events if event.domain in ids]
+            of_domains = [event for event in events if event.domain]
+            # The whole fleet is not looked through for a commit without events: of each, every listener hears.
+            ids = _Directory(self._fleet, self._who).ids if of_domains else frozenset()
+            found = [event for event in of_domains if event.domain in ids]
             return only(found) if only else found
 
         return self._whole.stream(his)

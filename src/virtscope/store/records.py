@@ -142,7 +142,7 @@ class Records:
                    WHERE ts >= epoch_ms($since::BIGINT) AND ts < epoch_ms($until::BIGINT)
                      AND ($host IS NULL OR host = $host) AND ($domain IS NULL OR domain = $domain)
                      AND ($kind IS NULL OR kind = $kind)
-                     AND ($domains::VARCHAR[] IS NULL OR list_contains($domains::VARCHAR[], domain))
+                     AND ($domains::VARCHAR[] IS NULL OR domain IN (SELECT unnest($domains::VARCHAR[])))
                    ORDER BY ts DESC LIMIT $limit""",
                 {
                     "since": since,
@@ -163,13 +163,13 @@ class Records:
 
         What comes late is kept at its own time in the history, unless it says what is known.
         """
-        current = dict(self._current)
+        newer: dict[Key, tuple[int, str | None]] = {}
         rows: list[Row] = []
         for row in (row for batch in batches for row in _inventory(batch, texts)):
             at, *key, document = row
-            known = current.get(tuple(key))
+            known = newer.get(tuple(key)) or self._current.get(tuple(key))
             if known is None or at >= known[0]:
-                current[tuple(key)] = (at, document)
+                newer[tuple(key)] = (at, document)
                 if known is None or known[1] != document:
                     rows.append(row)
             elif known[1] != document:
@@ -205,6 +205,8 @@ class Records:
 
     def _told_losses(self, batch: Batch) -> Iterator[Event]:
         """An event on every host of the agent for what it has lost, once."""
+        if not batch.lost:
+            return
         hosts = sorted({link.host for _, link in self._links.values() if link.agent == batch.agent and link.host})
         for lost in batch.lost:
             count = sum(

@@ -28,6 +28,8 @@ from virtscope.store.views import Views
 SECONDS = 30.0
 """How long a query may take: for its views, and then for itself."""
 MOST_ROWS = 100_000
+MOST_WAITING = 4
+"""Who else may wait for his turn: each that does holds one of the threads that answer people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Sql:
         self._store = store
         self._views = Views(store, records)
         self._turn = threading.Semaphore(1)
+        self._places = threading.Semaphore(1 + MOST_WAITING)
 
     def query(self, query: str, over: Range, limit: int = 1_000, seconds: float = SECONDS) -> Rows:
         """Run one SELECT over the views of a range.
@@ -84,19 +87,26 @@ class Sql:
         Raises:
             TooOften: something else runs.
         """
-        with self._alone(), unfinished(self._folder) as name:
+        with unfinished(self._folder) as name:
             path = Path(name) / f"export.{form}"
-            self._store.write(quantities, objects, over, path, form, 20 * SECONDS)
+            with self._alone():  # and not while somebody reads it, however slowly
+                self._store.write(quantities, objects, over, path, form, 20 * SECONDS)
             yield path
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        if not self._turn.acquire(timeout=SECONDS):
-            raise TooOften("other queries are running", "Ask again in a while.", SECONDS)
+        busy = TooOften("other queries are running", "Ask again in a while.", SECONDS)
+        if not self._places.acquire(blocking=False):
+            raise busy
         try:
-            yield
+            if not self._turn.acquire(timeout=SECONDS):
+                raise busy
+            try:
+                yield
+            finally:
+                self._turn.release()
         finally:
-            self._turn.release()
+            self._places.release()
 
 
 def _run(asked: dict[str, Any], seconds: float) -> dict[str, Any]:

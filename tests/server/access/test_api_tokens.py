@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.server.access.serving import Clock, Served, serving
+from virtscope.server.access.sessions import digest
 
 
 @pytest.fixture
@@ -53,6 +54,29 @@ def test_no_token_has_more_rights_than_its_maker(served: Served, wanted: dict[st
     assert answer.status == status
     if status == 201:
         assert set(answer.json()["projects"]) <= {"a", "b"}
+
+
+def test_an_admin_is_not_limited_to_projects(served: Served) -> None:
+    admin = served.admin()
+    assert admin("POST", "/api/v1/tokens", {"name": "x", "role": "admin", "projects": ["a"]}).status == 422
+    made = admin("POST", "/api/v1/tokens", {"name": "x", "role": "admin"}).json()["token"]
+    with served.access.tokens._registry.write() as connection:  # as one could be made once
+        connection.execute("UPDATE api_tokens SET projects = '[\"a\"]' WHERE hash = ?", (digest(made),))
+    client = served.client(made)
+    assert client("GET", "/api/v1/session").json()["role"] == "operator"
+    assert client("GET", "/api/v1/users").status == 403
+
+
+@pytest.mark.parametrize("shown", ["session", "token"])
+def test_a_disk_that_is_full_keeps_nobody_out(served: Served, clock: Clock, shown: str) -> None:
+    client = served.user("vera")
+    if shown == "token":
+        client = served.client(client("POST", "/api/v1/tokens", {"name": "ci"}).json()["token"])
+        assert client("GET", "/api/v1/hosts").status == 200
+    clock.now += 120  # when it was used last is to be written down anew
+    served.access.tokens._registry._connection.execute("PRAGMA query_only = ON")
+    assert client("GET", "/api/v1/hosts").status == 200
+    served.access.tokens._registry._connection.execute("PRAGMA query_only = OFF")
 
 
 def test_rights_that_a_user_loses_his_tokens_lose(served: Served) -> None:

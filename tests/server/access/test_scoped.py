@@ -120,6 +120,16 @@ def test_a_limit_without_projects_shows_nothing(served: Served) -> None:
     assert nobody("GET", "/api/v1/hosts").json()["hosts"] == []
 
 
+def test_what_is_told_of_the_whole_fleet_is_not_his_to_silence(served: Served) -> None:
+    limited = served.user("olga", "operator", [MY_PROJECT])
+    wanted = {"where": f"project:{MY_PROJECT}", "reason": "moving"}
+    assert limited("POST", "/api/v1/silences", wanted).status == 403
+    silences = served.admin()("GET", "/api/v1/silences").json()["silences"]
+    assert [one["reason"] for one in silences] == ["canary"]
+    assert limited("DELETE", f"/api/v1/silences/{silences[0]['id']}").status == 403
+    assert served.user("olaf", "operator")("POST", "/api/v1/silences", wanted).status == 201
+
+
 def test_what_one_has_seen_is_not_still_true_for_another(served: Served, viewer: Client) -> None:
     tag = served.admin()("GET", "/api/v1/domains").headers["etag"]
     assert viewer("GET", "/api/v1/domains", If_None_Match=tag).status == 200

@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from virtscope.errors import BadInput, NotAllowed, NotFound, Taken
+from virtscope.errors import BadInput, NotAllowed, NotFound, StoreError, Taken
 from virtscope.server.access.registry import Registry
 from virtscope.server.access.sessions import NOTED_SECONDS, digest
-from virtscope.server.access.users import as_projects, as_text
+from virtscope.server.access.users import as_projects, limits
 from virtscope.server.access.who import OWNER, Role, Who
 
 PREFIX = "vst_"
@@ -62,7 +63,7 @@ class ApiTokens:
         """A new token: its text, which is not kept, and what is listed of it.
 
         Raises:
-            BadInput: the name, or the time, makes no sense.
+            BadInput: the name, or the time, makes no sense; or an admin's is limited to projects.
             NotAllowed: it would have more rights, or last longer, than what its maker has shown.
             Taken: the maker has one of this name.
         """
@@ -79,6 +80,7 @@ class ApiTokens:
             raise NotAllowed(
                 "a token made with a token cannot outlast it", "Sign in with a password to make one that lasts longer."
             )
+        kept = limits(role, projects)
         user = None if maker.name == OWNER.name else maker.name
         text = PREFIX + secrets.token_urlsafe(32)
         with self._registry.write() as connection:
@@ -87,7 +89,7 @@ class ApiTokens:
             made = connection.execute(
                 """INSERT INTO api_tokens (hash, name, user, role, projects, created, expires)
                    VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id""",
-                (digest(text), name, user, role, as_text(projects), now, expires),
+                (digest(text), name, user, role, kept, now, expires),
             ).fetchone()
             return text, _token(self._registry.rows(f"SELECT {_COLUMNS} {_FROM} WHERE id = ?", made)[0])
 
@@ -101,7 +103,7 @@ class ApiTokens:
             return None
         found = _token(rows[0])
         if now - (found.used or 0) > NOTED_SECONDS:
-            with self._registry.write() as connection:
+            with suppress(StoreError), self._registry.write() as connection:  # a full disk keeps nobody out
                 connection.execute("UPDATE api_tokens SET used = ? WHERE id = ?", (now, found.id))
         return Who(found.user, found.role, found.projects, found.expires)
 
@@ -120,8 +122,8 @@ def _is_within(token: ApiToken, who: Who) -> bool:
 def _token(row: tuple[Any, ...]) -> ApiToken:
     """A row, with the rights that are left of it where its user has lost some since."""
     id, name, user, role, projects, users_role, users_projects, created, expires, used = row  # noqa: A001
-    if user is None:
-        return ApiToken(id, name, OWNER.name, Role(role), as_projects(projects), created, expires, used)
     own, users = as_projects(projects), as_projects(users_projects)
     both = own if users is None else users if own is None else own & users
-    return ApiToken(id, name, user, Role(min(role, users_role)), both, created, expires, used)
+    most = Role.ADMIN if both is None else Role.OPERATOR  # an admin who is limited could lift that by himself
+    left = Role(min(role, most if user is None else users_role, most))
+    return ApiToken(id, name, user or OWNER.name, left, both, created, expires, used)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from http.cookies import CookieError, SimpleCookie
 
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 LARGEST_BODY = 65_536
 """Bytes of a request's body: people send no more than a form."""
+BODY_SECONDS = 20.0
+"""For a body to come in."""
 LIVE_PATH = "/api/v1/live"
 
 
@@ -175,13 +178,19 @@ def _headers(scope: Scope) -> dict[str, str]:
 
 
 def _bounded(receive: Receive) -> Receive:
-    """A body that comes without its length is measured as it comes."""
-    seen = 0
+    """A body that comes without its length is measured as it comes, and has to come in time."""
+    seen, until = 0, asyncio.get_running_loop().time() + BODY_SECONDS
+    whole = False
 
     async def bounded() -> Message:
-        nonlocal seen
-        message = await receive()
+        nonlocal seen, whole
+        try:
+            async with asyncio.timeout_at(None if whole else until):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, f"the body did not come within {BODY_SECONDS:.0f} s") from None
         seen += len(message.get("body", b""))
+        whole = whole or not message.get("more_body", False)
         if seen > LARGEST_BODY:
             raise HTTPException(413, f"a body of more than {LARGEST_BODY:,} bytes")
         return message

@@ -6,7 +6,9 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
+from virtscope.errors import StoreError
 from virtscope.server.access.registry import Registry
 from virtscope.server.access.users import as_projects
 from virtscope.server.access.who import Role, Who
@@ -53,7 +55,7 @@ class Sessions:
             return None
         name, role, projects, used = rows[0]
         if now - used > NOTED_SECONDS:
-            with self._registry.write() as connection:
+            with suppress(StoreError), self._registry.write() as connection:  # a full disk keeps nobody out
                 connection.execute("UPDATE sessions SET used = ? WHERE hash = ?", (now, digest(token)))
         return Who(name, Role(role), as_projects(projects))
 

@@ -111,7 +111,7 @@ class Users:
                     f"the rights of {name!r} come from {user.issuer}", "Change the claims, or their mapping."
                 )
             self._keep_an_admin(user, role)
-            values = (role, _projects(role, projects), name)
+            values = (role, limits(role, projects), name)
             connection.execute("UPDATE users SET role = ?, projects = ?, version = version + 1 WHERE name = ?", values)
             return self.named(name)
 
@@ -156,7 +156,7 @@ class Users:
                 )
             else:
                 name = known[0]
-            rights = (identity.role, _projects(identity.role, identity.projects))
+            rights = (identity.role, limits(identity.role, identity.projects))
             connection.execute(
                 """UPDATE users SET version = version + (role IS NOT ?1 OR projects IS NOT ?2),
                    role = ?1, projects = ?2, email = ?3 WHERE name = ?4""",
@@ -181,7 +181,7 @@ class Users:
             raise Taken(f"there is a user {name!r} already", f"'virtscope users set {name}' changes it.")
         connection.execute(
             "INSERT INTO users (name, role, projects, password, created) VALUES (?, ?, ?, ?, ?)",
-            (name, role, _projects(role, projects), password, self._clock()),
+            (name, role, limits(role, projects), password, self._clock()),
         )
         return self.named(name)
 
@@ -207,7 +207,12 @@ def as_projects(text: str | None) -> frozenset[str] | None:
     return None if text is None else frozenset(json.loads(text))
 
 
-def _projects(role: Role, projects: frozenset[str] | None) -> str | None:
+def limits(role: Role, projects: frozenset[str] | None) -> str | None:
+    """The projects that a role is limited to, as the registry keeps them.
+
+    Raises:
+        BadInput: an admin is limited: he could lift that by himself.
+    """
     if role is Role.ADMIN and projects is not None:
         raise BadInput("an admin cannot be limited to projects", "Make an operator or a viewer of him.")
     return as_text(projects)

@@ -152,15 +152,17 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
         return _json(shapes.SilenceList([_silence(one, now) for one in found]))
 
     @api.post("/silences", status_code=201, **_answering(shapes.SilenceAnswer, 403, 404, status=201))
-    def add_silence(here: Here, who: Asking, given: shapes.NewSilence) -> Response:
+    def add_silence(here: Here, services: Seen, who: Asking, given: shapes.NewSilence) -> Response:
         """Have nothing told of some alerts for a time: now, or in a maintenance to come."""
+        _require_whole_sight(services)
         made = here.book.silence(_wanted(given, who))
         log.info("%r silences %r until %d: %s", who.name, made.where, made.ends, made.reason)
         return _json(_silence(made, time.time()), 201)
 
     @api.delete("/silences/{id}", status_code=204, **_answering(None, 403, 404, status=204))
-    def end_silence(id: Number, here: Here, who: Asking) -> Response:  # noqa: A002
+    def end_silence(id: Number, here: Here, services: Seen, who: Asking) -> Response:  # noqa: A002
         """End a silence now."""
+        _require_whole_sight(services)
         here.book.end_silence(id)
         log.info("%r has ended the silence %d", who.name, id)
         return Response(status_code=204)
@@ -208,6 +210,12 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
         return _json(shapes.Revived(count))
 
     return api
+
+
+def _require_whole_sight(services: Services) -> None:
+    """Receivers are told of the whole fleet: whoever keeps something from them has to see all of it."""
+    if services.sight:
+        raise NotAllowed("a silence is for the whole fleet", "Ask an operator who may see all of it.")
 
 
 def _visible(services: Services) -> Collection[str] | None:

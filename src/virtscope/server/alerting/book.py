@@ -24,6 +24,8 @@ from virtscope.server.access.registry import Registry
 
 MOST_RULES = 500
 HISTORY_DAYS = 400
+DEAD_DAYS = 30
+"""For which a message that could not be sent is kept."""
 MOST_TRIES = 12
 """Of one message: with the pauses between them a good day."""
 _PAUSES = (10, 30, 60, 120, 300, 600, 1800, 3600)
@@ -194,11 +196,12 @@ class Book:
         ]
 
     def forget(self) -> None:
-        """Forget what happened long ago, and silences that are long over."""
+        """Forget what happened long ago, silences that are long over, and messages that were given up."""
         before = int((self._clock() - HISTORY_DAYS * 86_400) * 1000)
         with self._registry.write() as connection:
             connection.execute("DELETE FROM alert_history WHERE at < ?", [before])
             connection.execute("DELETE FROM silences WHERE ends < ?", [before])
+            connection.execute("DELETE FROM outbox WHERE dead AND made < ?", [self._clock() - DEAD_DAYS * 86_400])
 
     # Silences.
 

@@ -84,6 +84,7 @@ class Courier:
         for letter in self._book.letters(due=True):
             if self._ended.is_set():
                 return
+            self._pulse.expect("courier", ROUND_SECONDS)  # many that do not answer take long, one after another
             if letter.receiver not in known or letter.receiver in failed:
                 continue  # he came or went meanwhile
             if not self._deliver(known[letter.receiver], letter):

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from virtscope.enrolment import Issued, Myself
-from virtscope.errors import AgentRefused, Ambiguous, NotFound
+from virtscope.errors import AgentRefused, Ambiguous, NotFound, StoreError
 from virtscope.server.access.registry import Registry
 from virtscope.server.enrolment import signing_request
 from virtscope.server.enrolment.authority import Anchor, Authority
@@ -256,7 +256,7 @@ class Agents:
         try:
             with self._registry.write() as connection:
                 connection.executemany("UPDATE agents SET seen = ?, address = ?, version = ? WHERE id = ?", seen)
-        except sqlite3.Error as error:
+        except StoreError as error:
             # A disk that is full keeps no agent out; it is written down the next time.
             log.warning("cannot write down which agents were seen: %s", error)
 

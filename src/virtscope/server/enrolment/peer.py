@@ -14,21 +14,16 @@ from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from virtscope.errors import StoreError
+from virtscope.server.bounded import BoundedProtocol
 from virtscope.server.enrolment.authority import Authority
-from virtscope.server.enrolment.server_certificate import ServerCertificate
+from virtscope.server.enrolment.server_certificate import ServerCertificate, show, show_newest
 
 log = logging.getLogger(__name__)
 
 HANDSHAKE_SECONDS = 10.0
 GOODBYE_SECONDS = 1.0
 """For the other end to confirm that a connection ends; agents keep theirs open and may not be listening."""
-HEAD_SECONDS = 20.0
-"""For the head of a request to arrive; before the first, since the connection was made."""
-LARGEST_HEAD = 65_536
-"""Bytes of one request that are not its body."""
 KEEP_ALIVE_SECONDS = 75
 MOST_CONNECTIONS = 8_192
 _REFRESH_TICKS = 600
@@ -54,7 +49,7 @@ def tls_context(authority: Authority, certificate: ServerCertificate) -> ssl.SSL
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
     context.num_tickets = 0
     context.sslobject_class = _Handshake
-    _load(context, certificate)
+    show(context, certificate)
     return context
 
 
@@ -113,77 +108,28 @@ class AgentsServer(uvicorn.Server):
         return await super().on_tick(counter)
 
     def refresh_certificate(self) -> None:
-        """Show new connections the certificate as it is now; the old one goes on where it cannot be used."""
-        try:
-            if self._certificate.refresh():
-                _load(self._context, self._certificate)
-        except StoreError as error:
-            log.warning("%s %s", error, error.hint)
+        """Show new connections the certificate as it is now."""
+        show_newest(self._context, self._certificate)
 
     def _protocol(self) -> asyncio.Protocol:
         return PeerProtocol(self.config, self.server_state, self.lifespan.state)
 
 
-class PeerProtocol(HttpToolsProtocol):
-    """HTTP that knows the other end's certificate, and bounds what is not a body in time and size."""
+class PeerProtocol(BoundedProtocol):
+    """HTTP within bounds that knows the other end's certificate."""
 
     _certificate: bytes | None = None
-    _head_timer: asyncio.TimerHandle | None = None
-    _overhead = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The handshake is over."""
         super().connection_made(transport)
         tls = cast("ssl.SSLObject", transport.get_extra_info("ssl_object"))
         self._certificate = tls.getpeercert(binary_form=True)
-        self._await_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is over."""
-        self._head_has_come()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        """Heads, trailers and the frames of chunks have a bound; bodies have the application's."""
-        self._overhead += len(data)
-        super().data_received(data)
-        if self._overhead > LARGEST_HEAD and not self.transport.is_closing():
-            log.warning("%s sends a request without end and is cut off", self.client[0] if self.client else "somebody")
-            self.transport.abort()
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
         self.scope["state"]["peer_certificate"] = self._certificate
-        if self._head_timer is None:
-            self._await_head()
-
-    def on_headers_complete(self) -> None:
-        """Its head is there."""
-        self._head_has_come()
-        super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        """A part of its body is there."""
-        self._overhead -= len(body)
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """All of it is there."""
-        self._overhead = 0
-        super().on_message_complete()
-
-    def _await_head(self) -> None:
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._too_slow)
-
-    def _head_has_come(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _too_slow(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.abort()
 
 
 class _Handshake(ssl.SSLObject):
@@ -195,18 +141,3 @@ class _Handshake(ssl.SSLObject):
         except ssl.SSLCertVerificationError as error:
             log.warning("a connection is refused: its certificate is not this server's (%s)", error.verify_message)
             raise
-
-
-def _load(context: ssl.SSLContext, certificate: ServerCertificate) -> None:
-    path, key = certificate.files
-    try:
-        context.load_cert_chain(path, key, password=_no_passphrase)
-    except (OSError, ValueError) as error:
-        raise StoreError(
-            f"{path} and {key} cannot be used: {error}", "They should be a certificate and its key, as PEM."
-        ) from None
-
-
-def _no_passphrase() -> str:
-    """Instead of a prompt, on a machine where nobody sits."""
-    raise ssl.SSLError("the key has a passphrase")

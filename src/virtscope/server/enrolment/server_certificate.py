@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import socket
+import ssl
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,6 +44,40 @@ class ServerCertificate(Protocol):
         Raises:
             StoreError: they cannot be read or written.
         """
+
+
+def show(context: ssl.SSLContext, certificate: ServerCertificate) -> None:
+    """Have new connections see a certificate as it is in its files now.
+
+    Raises:
+        StoreError: the files cannot be used; new connections see what they saw before.
+    """
+    path, key = certificate.files
+    try:
+        # Tried on another context first: what fails half-way would leave this one with a certificate and no key.
+        for one in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), context):
+            one.load_cert_chain(path, key, password=_no_passphrase)
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"{path} and {key} cannot be used: {error}", "They should be a certificate and its key, as PEM."
+        ) from None
+
+
+def show_newest(context: ssl.SSLContext, certificate: ServerCertificate) -> None:
+    """Bring a certificate up to date and show it. Several ports show one, so none waits to be told that it has changed.
+
+    The one from before goes on where the new one cannot be used.
+    """
+    try:
+        certificate.refresh()
+        show(context, certificate)
+    except StoreError as error:
+        log.warning("%s %s", error, error.hint)
+
+
+def _no_passphrase() -> str:
+    """Instead of a prompt, on a machine where nobody sits."""
+    raise ssl.SSLError("the key has a passphrase")
 
 
 class IssuedCertificate:
