@@ -3,8 +3,10 @@
     ./dev bench top [--domains 1000] [--interval 2] [--seconds 30]
 
 A real ``virtscope top`` in a terminal of 160 by 50 asks a server over HTTP; the server, in this process, answers with
-hosts and domains whose figures change with every question, in the shapes of the API. CPU is top's own process, all its
-threads, as /proc tells it, from after its first screen on; what it writes is read, as a terminal would.
+hosts, domains and alerts whose figures change with every question, in the shapes of the API. Another one asks libvirt
+itself (``--connect``) of as many domains of its test driver, which runs inside of top: what that takes is top's, too.
+CPU is top's own process, all its threads, as /proc tells it, from after its first screen on; what it writes is read, as
+a terminal would.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import select
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import threading
 import time
@@ -25,6 +28,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
 from rich.console import Console
@@ -36,6 +40,14 @@ from virtscope.server.alerting import shapes
 
 HOSTS = 20
 WARM_SECONDS = 5.0
+ANY_FILE = """
+import sys
+from virtscope.agent import uri
+from virtscope.cli import main
+uri.PATHS |= {sys.argv.pop(1)}
+main()
+"""
+"""virtscope, but that a URI may name this file: elsewhere ``test:///FILE`` is refused."""
 
 
 def fleet(count: int) -> tuple[answers.HostList, answers.DomainList, shapes.AlertList]:
@@ -101,6 +113,19 @@ def serve(answers_now: Callable[[], Sequence[bytes]]) -> tuple[ThreadingHTTPServ
     return server, f"http://127.0.0.1:{server.server_address[1]}"
 
 
+def node(count: int) -> str:
+    """A host of so many running domains, for libvirt's test driver (``test:///FILE``)."""
+    domains = (
+        f"<domain type='test'><name>instance-{n:08x}</name><uuid>{UUID(int=n + 1)}</uuid>"
+        "<memory>1048576</memory><vcpu>2</vcpu><os><type>hvm</type></os><devices>"
+        f"<disk type='file'><source file='/d/{n}'/><target dev='vda'/></disk>"
+        f"<interface type='network'><source network='default'/><target dev='vnet{n}'/></interface></devices></domain>"
+        for n in range(count)
+    )
+    network = "<network><name>default</name><ip address='192.0.2.1' netmask='255.255.255.0'/></network>"
+    return f"<node>{network}{''.join(domains)}</node>"
+
+
 def cpu_seconds(pid: int) -> float:
     """What a process has used of the CPU so far: utime and stime of /proc/PID/stat (proc(5))."""
     with Path(f"/proc/{pid}/stat").open() as file:
@@ -117,11 +142,11 @@ def read(terminal: int, seconds: float) -> int:
     return count
 
 
-def measure(address: str, interval: float, seconds: float) -> tuple[float, float]:
+def measure(program: Sequence[str], interval: float, seconds: float) -> tuple[float, float]:
     """Top's share of a core, and the bytes a second that it writes."""
     terminal, inside = pty.openpty()
     fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 160, 0, 0))
-    command = [sys.executable, "-m", "virtscope", "top", "--server", address, "--interval", str(interval)]
+    command = [sys.executable, *program, "--interval", str(interval)]
     environment = {**os.environ, "TERM": "xterm-256color"}
     process = subprocess.Popen(command, stdin=inside, stdout=inside, stderr=inside, env=environment)
     os.close(inside)
@@ -144,13 +169,20 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=30.0)
     asked = options.parse_args()
     table = Table(title=f"virtscope top, every {asked.interval:g} s")
-    for title in ("domains", "CPU of a core", "written"):
-        table.add_column(title, justify="right")
+    for title in ("asked", "domains", "CPU of a core", "written"):
+        table.add_column(title, justify="left" if title == "asked" else "right")
     for count in (10, asked.domains):
-        server, address = serve(partial(encoded, count))
-        share, written = measure(address, asked.interval, asked.seconds)
-        server.shutdown()
-        table.add_row(str(count), f"{share:.1%}", f"{written / 1024:.1f} KiB/s")
+        with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
+            file.write(node(count))
+            file.flush()
+            server, address = serve(partial(encoded, count))
+            for name, program in {
+                "a server": ["-m", "virtscope", "top", "--server", address],
+                "libvirt": ["-c", ANY_FILE, file.name, "top", "--connect", f"test://{file.name}"],
+            }.items():
+                share, written = measure(program, asked.interval, asked.seconds)
+                table.add_row(name, str(count), f"{share:.1%}", f"{written / 1024:.1f} KiB/s")
+            server.shutdown()
     Console().print(table)
 
 

@@ -39,8 +39,10 @@ def test_no_import_circle() -> None:
     TopologicalSorter(graph).prepare()
 
 
-def test_only_one_module_imports_libvirt() -> None:
-    assert [name for name in MODULES if "libvirt" in imports(name)] == ["virtscope.agent.hypervisor"]
+def test_only_one_module_imports_libvirt_and_only_its_package_uses_it() -> None:
+    package, library = "virtscope.agent.hypervisor", "virtscope.agent.hypervisor.library"
+    assert [name for name in MODULES if "libvirt" in imports(name)] == [library]
+    assert {name.rpartition(".")[0] for name in MODULES if library in imports(name)} == {package, "virtscope.agent"}
 
 
 def loaded_by(statement: str) -> set[str]:

@@ -1,29 +1,29 @@
-"""The connection to one hypervisor: read-only, kept open, and the only place that imports libvirt."""
+"""The read-only connection: what exists on a host, and its figures."""
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from virtscope import codes
 from virtscope.agent import domain_xml, infrastructure_xml, nwfilter_xml
+from virtscope.agent.hypervisor import events
+from virtscope.agent.hypervisor.events import HypervisorEvent
+from virtscope.agent.hypervisor.library import (
+    library_version,
+    libvirt,
+    start_event_loop,
+    translated,
+    unreachable,
+    version,
+)
 from virtscope.agent.uri import ConnectionUri
 from virtscope.catalogue import Group
-from virtscope.errors import HypervisorError, Unreachable
-from virtscope.sample import BindingFacts, DomainFacts, FilterFacts, HostFacts, Lease, NetworkFacts, PoolFacts, now_ms
-from virtscope.xml_document import Unreadable, attribute, read, whole
-
-try:
-    import libvirt
-except ImportError as missing:
-    raise HypervisorError(
-        f"the libvirt library cannot be loaded: {missing}",
-        "Install libvirt's client library (Debian and Ubuntu: libvirt0), then libvirt-python.",
-    ) from None
+from virtscope.errors import HypervisorError
+from virtscope.sample import BindingFacts, DomainFacts, FilterFacts, HostFacts, Lease, NetworkFacts, PoolFacts
+from virtscope.xml_document import Unreadable, read, whole
 
 T = TypeVar("T")
 
@@ -47,17 +47,6 @@ KEEPALIVE_SECONDS, KEEPALIVE_COUNT = 5, 3
 
 
 @dataclass(frozen=True, slots=True)
-class HypervisorEvent:
-    """Something libvirt told by itself."""
-
-    at: int
-    """When we heard of it, Unix ms: libvirt does not say when it happened."""
-    domain: str
-    kind: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
 class DomainRecord:
     """One domain in libvirt's answer: by UUID, with the fields of the groups that were asked for."""
 
@@ -77,18 +66,18 @@ class Hypervisor:
         Raises:
             Unreachable: there is no such hypervisor, or it lets us not in.
         """
-        _start_event_loop()
+        start_event_loop()
         self._uri = uri
         self._stats_flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
         try:
             self._connection = libvirt.openReadOnly(uri.text)
         except libvirt.libvirtError as error:
-            raise _unreachable(uri, error) from None
+            raise unreachable(uri, error) from None
         try:
             if uri.driver != "test":
                 self._connection.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_COUNT)
             if on_event is not None:
-                self._register(on_event)
+                events.register(self._connection, on_event)
         except libvirt.libvirtError:
             # A driver without keep-alive or events is read all the same: the slow resync finds its changes.
             pass
@@ -110,7 +99,7 @@ class Hypervisor:
 
     def facts(self) -> HostFacts:
         """Who the host is. Asked once for each connection: the host's name may need a slow look-up."""
-        with _translated(self._uri):
+        with translated(self._uri):
             name = self._connection.getHostname()
             model, memory_mib, cpus, _, nodes, sockets, cores, threads = self._connection.getInfo()
             # getInfo() sums NUMA cells, which a host inside a virtual machine may describe wrongly.
@@ -123,8 +112,8 @@ class Hypervisor:
                 memory_bytes=memory_kib * 1024,
                 cpu_model=model,
                 topology=f"{nodes} nodes, {sockets} sockets, {cores} cores, {threads} threads",
-                hypervisor=f"{self._connection.getType()} {_version(self._connection.getVersion())}",
-                libvirt=_version(self._connection.getLibVersion()),
+                hypervisor=f"{self._connection.getType()} {version(self._connection.getVersion())}",
+                libvirt=version(self._connection.getLibVersion()),
                 library=library_version(),
             )
 
@@ -142,7 +131,7 @@ class Hypervisor:
     def _bulk(self, call: Callable[[int, int], Any], groups: Iterable[Group]) -> list[DomainRecord]:
         # Never 0, which means all groups: those that nobody asked for cost monitor commands.
         mask = sum(_GROUPS[group] for group in groups)
-        with _translated(self._uri):
+        with translated(self._uri):
             try:
                 records = call(mask, self._stats_flags)
             except libvirt.libvirtError as error:
@@ -170,7 +159,7 @@ class Hypervisor:
 
     def describe(self, domain: str, host: str) -> DomainFacts | None:
         """A domain by its XML, without secrets; None where it is gone."""
-        with _translated(self._uri):
+        with translated(self._uri):
             try:
                 found = self._connection.lookupByUUIDString(domain)
                 persistent, active = bool(found.isPersistent()), bool(found.isActive())
@@ -272,7 +261,7 @@ class Hypervisor:
 
     def _list(self, call: Callable[[], Any]) -> Sequence[Any]:
         """Objects of a kind; none where the driver does not know them."""
-        with _translated(self._uri):
+        with translated(self._uri):
             try:
                 return call() or ()
             except libvirt.libvirtError as error:
@@ -320,191 +309,6 @@ class Hypervisor:
         # Drivers without a host UUID (test) get one that is the same at every start.
         return text or str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self._uri.driver}://{name}"))
 
-    def _register(self, on_event: Callable[[HypervisorEvent], None]) -> None:
-        def tell(domain: Any, kind: str, detail: str) -> None:
-            on_event(HypervisorEvent(now_ms(), domain.UUIDString(), kind, detail))
-
-        def lifecycle(_connection: object, domain: Any, event: int, detail: int, _opaque: object) -> None:
-            tell(domain, *codes.lifecycle(event, detail))
-
-        def other(_connection: object, domain: Any, *details: Any) -> None:
-            *found, (kind, describe) = details
-            tell(domain, kind, describe(*found))
-
-        register = self._connection.domainEventRegisterAny
-        register(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, lifecycle, None)
-        for event, meaning in _EVENTS.items():
-            # A driver that does not raise this one is read all the same.
-            with suppress(libvirt.libvirtError):
-                register(None, event, other, meaning)
-
-
-@dataclass(frozen=True, slots=True)
-class Filesystem:
-    """A file system, as the guest's agent tells it; bytes."""
-
-    mountpoint: str
-    size: int | None
-    used: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a guest's agent has told."""
-
-    hostname: str | None
-    os: str | None
-    kernel: str | None
-    timezone: str | None
-    users: tuple[str, ...]
-    filesystems: tuple[Filesystem, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Guest:
-    """A running domain, and what its XML says of balloon and agent."""
-
-    id: str
-    handle: Any
-    stats_period: int | None
-    """Seconds; 0 where it is unset, None where there is no balloon that could tell."""
-    has_agent: bool
-    """Whether the agent's channel is there and somebody in the guest has opened it."""
-
-
-class WriteConnection:
-    """A read-write connection, for the few things that take one. It can do no more than its methods."""
-
-    def __init__(self, uri: ConnectionUri) -> None:
-        """Connect.
-
-        Raises:
-            Unreachable: the hypervisor lets us not in, or not to write.
-        """
-        _start_event_loop()
-        self._uri = uri
-        try:
-            self._connection = libvirt.open(uri.text)
-        except libvirt.libvirtError as error:
-            raise _unreachable(uri, error) from None
-
-    @property
-    def alive(self) -> bool:
-        """Whether the connection is still open."""
-        try:
-            return bool(self._connection.isAlive())
-        except libvirt.libvirtError:
-            return False
-
-    def close(self) -> None:
-        """Close the connection; one that is broken already is no error."""
-        with suppress(libvirt.libvirtError):
-            self._connection.close()
-
-    def running(self) -> Iterator[Guest]:
-        """Every running domain; one whose XML cannot be read is left out."""
-        with _translated(self._uri):
-            domains = self._connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_RUNNING)
-        for domain in domains:
-            with suppress(libvirt.libvirtError, Unreadable):
-                root = read(domain.XMLDesc(0))
-                balloon = root.find("devices/memballoon")
-                has_balloon = balloon is not None and balloon.get("model") != "none"
-                period = whole(attribute(balloon, "stats", "period")) or 0 if has_balloon else None
-                channels = root.findall("devices/channel/target[@name='org.qemu.guest_agent.0']")
-                connected = any(channel.get("state") == "connected" for channel in channels)
-                yield Guest(domain.UUIDString(), domain, period, connected)
-
-    def set_stats_period(self, guest: Guest, seconds: int) -> None:
-        """Have the guest's balloon tell its memory figures every so often, until the domain stops."""
-        with suppress(libvirt.libvirtError):  # gone meanwhile: nothing is lost
-            guest.handle.setMemoryStatsPeriod(seconds, libvirt.VIR_DOMAIN_AFFECT_LIVE)
-
-    def ask(self, guest: Guest, seconds: int) -> Told:
-        """What the guest's agent says.
-
-        Raises:
-            HypervisorError: it does not answer in time, or refuses.
-        """
-        kinds = (
-            libvirt.VIR_DOMAIN_GUEST_INFO_USERS
-            | libvirt.VIR_DOMAIN_GUEST_INFO_OS
-            | libvirt.VIR_DOMAIN_GUEST_INFO_TIMEZONE
-            | libvirt.VIR_DOMAIN_GUEST_INFO_HOSTNAME
-            | libvirt.VIR_DOMAIN_GUEST_INFO_FILESYSTEM
-        )
-        with _translated(self._uri):
-            with suppress(libvirt.libvirtError):  # an older libvirt: its own deadline holds
-                guest.handle.agentSetResponseTimeout(seconds, 0)
-            told = guest.handle.guestInfo(kinds, 0)
-        users = (told.get(f"user.{number}.name") for number in range(told.get("user.count", 0)))
-        return Told(
-            hostname=told.get("hostname"),
-            os=told.get("os.pretty-name") or told.get("os.name"),
-            kernel=told.get("os.kernel-release"),
-            timezone=told.get("timezone.name"),
-            users=tuple(sorted({str(user) for user in users if user})),
-            filesystems=tuple(
-                Filesystem(str(mountpoint), told.get(f"fs.{number}.total-bytes"), told.get(f"fs.{number}.used-bytes"))
-                for number in range(told.get("fs.count", 0))
-                if (mountpoint := told.get(f"fs.{number}.mountpoint"))
-            ),
-        )
-
-
-def _nothing(*_details: object) -> str:
-    return ""
-
-
-def _words(*details: object) -> str:
-    return " ".join(str(detail) for detail in details if detail not in (None, ""))
-
-
-GUEST_AGENT, BALLOON = "guest agent", "balloon changed"
-"""The kinds of two events: a guest's agent came or went; the balloon leaves the guest another amount of memory."""
-
-_EVENTS: Mapping[int, tuple[str, Callable[..., str]]] = {
-    libvirt.VIR_DOMAIN_EVENT_ID_REBOOT: ("rebooted", _nothing),
-    libvirt.VIR_DOMAIN_EVENT_ID_WATCHDOG: ("watchdog", codes.watchdog),
-    libvirt.VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON: (
-        "I/O error",
-        lambda source, alias, action, reason: _words(alias, source, codes.io_error(action), reason),
-    ),
-    libvirt.VIR_DOMAIN_EVENT_ID_CONTROL_ERROR: ("control error", _nothing),
-    libvirt.VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE: (BALLOON, lambda kib: f"{kib} KiB"),
-    libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED: ("device added", _words),
-    libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED: ("device removed", _words),
-    libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED: ("device removal failed", _words),
-    libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE: ("metadata changed", lambda _kind, namespace: _words(namespace)),
-    libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2: (
-        "block job",
-        lambda disk, kind, status: _words(disk, *codes.block_job(kind, status)),
-    ),
-    libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_THRESHOLD: (
-        "block threshold",
-        lambda disk, path, threshold, excess: _words(disk, path, f"{threshold} B exceeded by {excess} B"),
-    ),
-    libvirt.VIR_DOMAIN_EVENT_ID_TUNABLE: (
-        "tunable changed",
-        lambda found: ", ".join(f"{name.partition('.')[2] or name} {value}" for name, value in found.items()),
-    ),
-    libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE: (GUEST_AGENT, codes.guest_agent),
-    libvirt.VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION: ("migration", lambda number: f"iteration {number}"),
-    libvirt.VIR_DOMAIN_EVENT_ID_JOB_COMPLETED: ("job completed", lambda *_details: ""),
-    libvirt.VIR_DOMAIN_EVENT_ID_DISK_CHANGE: (
-        "medium changed",
-        lambda old, new, alias, _reason: _words(alias, old or "nothing", "→", new or "nothing"),
-    ),
-    libvirt.VIR_DOMAIN_EVENT_ID_PMSUSPEND: ("suspended", lambda _reason: "by the guest, to memory"),
-    libvirt.VIR_DOMAIN_EVENT_ID_PMSUSPEND_DISK: ("suspended", lambda _reason: "by the guest, to disk"),
-    libvirt.VIR_DOMAIN_EVENT_ID_PMWAKEUP: ("resumed", lambda _reason: "woken up"),
-    libvirt.VIR_DOMAIN_EVENT_ID_MEMORY_FAILURE: (
-        "memory failure",
-        lambda recipient, action, _flags: _words(*codes.memory_failure(recipient, action)),
-    ),
-}
-"""What each event is called, and how its arguments read."""
-
 
 def _block_job(job: Mapping[str, int]) -> Mapping[str, int]:
     """A disk's job in the words of a domain's."""
@@ -514,72 +318,3 @@ def _block_job(job: Mapping[str, int]) -> Mapping[str, int]:
         "data_processed": job.get("cur", 0),
         "data_remaining": job.get("end", 0) - job.get("cur", 0),
     }
-
-
-def library_version() -> str:
-    """The version of the libvirt library in this process."""
-    return _version(libvirt.getVersion())
-
-
-class _translated:  # noqa: N801  # reads as a word in ``with _translated(uri):``
-    """Turns libvirt's errors into ours."""
-
-    def __init__(self, uri: ConnectionUri) -> None:
-        self._uri = uri
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, _kind: object, error: object, _trace: object) -> None:
-        if isinstance(error, libvirt.libvirtError):
-            raise HypervisorError(f"{self._uri.text}: {error.get_error_message()}") from None
-
-
-_KEY_HINT = "Name the right key with keyfile= in the URI, and have it in authorized_keys on the host."
-# The first that fits is told: a refused SSH key is "Permission denied", too.
-_HINTS = {
-    "publickey": _KEY_HINT,
-    "PublicKey": _KEY_HINT,  # in the words of libssh2
-    "Host key verification failed": "Connect once with ssh, as the same user, and accept the host's key.",
-    "verify the session host key": "Add the host's key (ssh-keyscan) to the file that known_hosts= in the URI names.",
-    "Cannot read CA certificate": "Put cacert.pem, clientcert.pem and clientkey.pem where pkipath= in the URI says.",
-    "Our own certificate": "Have the authority of cacert.pem be the one that signed clientcert.pem.",
-    "verify peer's certificate": "Have the authority of cacert.pem be the one that signed the host's certificate.",
-    "TLS confirmation": "The host does not accept clientcert.pem: is it signed by the host's authority, and not over?",
-    "No such file or directory": "Is libvirtd running there? 'systemctl status libvirtd' tells.",
-    "Permission denied": "Add the user to the group 'libvirt', or run as one who may read libvirt's socket.",
-    "Connection refused": "Is libvirtd running and listening there?",
-    "authentication": "Add the user to the group 'libvirt', or give this URI credentials that the host accepts.",
-    "Could not resolve": "Check the host's name.",
-    "Name or service not known": "Check the host's name.",
-}
-
-
-def _unreachable(uri: ConnectionUri, error: Any) -> Unreachable:
-    message = error.get_error_message() or str(error)
-    hint = next((hint for words, hint in _HINTS.items() if words in message), "'virtscope doctor' looks closer.")
-    return Unreachable(f"cannot connect to {uri.text}: {message}", hint)
-
-
-def _version(number: int) -> str:
-    return f"{number // 1_000_000}.{number // 1_000 % 1_000}.{number % 1_000}"
-
-
-_event_loop = threading.Lock()
-_event_loop_runs = False
-
-
-def _start_event_loop() -> None:
-    """Start libvirt's event loop once in the process: events and keep-alive need it before the first connection."""
-    global _event_loop_runs  # noqa: PLW0603  # libvirt's loop is one for the process
-    with _event_loop:
-        if _event_loop_runs:
-            return
-        libvirt.registerErrorHandler(lambda _context, _error: None, None)  # errors are raised: none is printed too
-        libvirt.virEventRegisterDefaultImpl()
-        threading.Thread(target=_run_event_loop, name="libvirt events", daemon=True).start()
-        _event_loop_runs = True
-
-
-def _run_event_loop() -> None:
-    while True:
-        libvirt.virEventRunDefaultImpl()
