@@ -96,8 +96,9 @@ def nothing(
         return [QUANTITY[scope, name] for name in names]
 
     summaries = {
-        one.scope: store.reduced(of(one.scope, one.quantities), (), made.over, one.ranks, one.quiet)
+        one.scope: part
         for one in needs.reduced
+        for part in store.reduced(of(one.scope, one.quantities), (), made.over, one.ranks, one.quiet, one.share)
     }
     series = {one.scope: store.steps(of(one.scope, one.quantities), (), made.over) for one in needs.series}
     return replace(made, summaries=_all_polars(summaries), series=_all_polars(series), **rest)

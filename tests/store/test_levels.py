@@ -6,6 +6,7 @@ import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -89,6 +90,34 @@ def test_percentiles_of_long_ranges_come_from_sketches(
     assert busy.maximum is not None
     assert busy.average is not None
     assert busy.maximum > 4 * busy.average  # a tail that a wrong rank would miss
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
+@pytest.mark.parametrize("at_once", [1, 4_000])
+def test_tables_of_long_ranges_come_from_sketches(
+    year: Opened, monkeypatch: pytest.MonkeyPatch, share: float, at_once: int
+) -> None:
+    """They say what all steps say, but for percentiles; and of quiet steps whether there are enough."""
+    over = Range(START + 300_000, START + DAYS * DAY - 900_000, 300_000)
+    quiet = {"cpu_cores": 0.2, "disk_read_latency": 0.002}
+
+    def told() -> list[dict[str, Any]]:
+        found = year.store.reduced(WANTED, [], over, {"cpu_cores": (50, 99.5)}, quiet, share)
+        return sorted((row for part in found for row in part.to_pylist()), key=lambda row: str(row["domain"]))
+
+    wanted = told()
+    monkeypatch.setattr(duckdb_store, "LONG_DAYS", DAYS - 2)
+    monkeypatch.setattr(duckdb_store, "AT_ONCE", at_once)
+    found = told()
+    assert [row["domain"] for row in found] == [row["domain"] for row in wanted] == ["a", "b"]
+    for one, other in zip(found, wanted, strict=True):
+        assert one.keys() == other.keys()
+        enough = [row.pop("quiet.under") / row.pop("quiet.known") >= share for row in (one, other)]
+        assert enough[0] == enough[1]
+        for rank in ("cpu_cores.p50", "cpu_cores.p99.5"):
+            assert one.pop(rank) == pytest.approx(other.pop(rank), rel=sketch.ACCURACY + 1e-9)
+        assert one == pytest.approx(other)
+    assert wanted[0]["cpu_cores.deviation"] > 0
 
 
 def test_without_the_steps_a_year_is_still_answered(

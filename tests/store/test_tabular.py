@@ -46,8 +46,8 @@ def test_both_ways_answer_alike(open_store: Opened) -> None:
     filled(open_store)
     wanted = [QUANTITY[Scope.DOMAIN, name] for name in ("cpu_cores", "net_receive", "vcpus")]
     quiet = {"cpu_cores": 0.25, "net_receive": 1_000.0}
-    asked = (wanted, (), OVER, {"cpu_cores": (50, 99.5), "vcpus": (95,)}, quiet)
-    ours, plain = open_store.store.reduced(*asked), tabular(Plain(open_store.store)).reduced(*asked)
+    asked = (wanted, (), OVER, {"cpu_cores": (50, 99.5), "vcpus": (95,)}, quiet, 0.95)
+    (ours,), (plain,) = open_store.store.reduced(*asked), tabular(Plain(open_store.store)).reduced(*asked)
     assert set(ours.column_names) == set(plain.column_names)
     for one, other in zip(as_rows(ours), as_rows(plain), strict=True):
         seen = one.pop("seen"), other.pop("seen")
@@ -64,7 +64,8 @@ def test_both_ways_answer_alike(open_store: Opened) -> None:
 def test_figures_are_right(open_store: Opened) -> None:
     filled(open_store)
     cores = [QUANTITY[Scope.DOMAIN, "cpu_cores"]]
-    a, b, c = as_rows(open_store.store.reduced(cores, ("a", "b", "c"), OVER, {"cpu_cores": (95,)}, {"cpu_cores": 0.3}))
+    (found,) = open_store.store.reduced(cores, ("a", "b", "c"), OVER, {"cpu_cores": (95,)}, {"cpu_cores": 0.3}, 0.95)
+    a, b, c = as_rows(found)
     assert (a["cpu_cores.average"], a["cpu_cores.p95"]) == pytest.approx((0.2, 0.2))
     assert (a["cpu_cores.samples"], a["quiet.known"], a["quiet.under"]) == (12, 12, 12)
     assert b["cpu_cores.maximum"] == pytest.approx(0.5)
@@ -75,5 +76,5 @@ def test_figures_are_right(open_store: Opened) -> None:
 def test_of_nobody_asked_for_nobody_is_answered(open_store: Opened) -> None:
     filled(open_store)
     cores = [QUANTITY[Scope.DOMAIN, "cpu_cores"]]
-    assert open_store.store.reduced(cores, ("",), OVER, {}, {}).num_rows == 0
+    assert [part.num_rows for part in open_store.store.reduced(cores, ("",), OVER, {}, {}, 1.0)] == [0]
     assert open_store.store.steps(cores, ("zzz",), OVER).num_rows == 0

@@ -38,7 +38,7 @@ QUANTITIES = {
     "disk_read": "disk read",
     "disk_write": "disk written",
 }
-AT_ONCE = 1_000
+AT_ONCE = 200
 """Domains of which the models are in memory at one time."""
 
 
@@ -55,8 +55,9 @@ def _run(tables: Tables, settings: Settings) -> list[Finding]:
         values = grid(tables.series[Scope.DOMAIN], "domain", quantity, names, tables.over.times)
         known = np.maximum(known, np.isfinite(values).sum(axis=1))
         parts = [
-            scores(values[at : at + AT_ONCE], settings[RECENT], settings[STRETCHES], settings[PERCENTILE])
+            scores(part, settings[RECENT], settings[STRETCHES], settings[PERCENTILE], settings[TIMES])
             for at in range(0, len(names), AT_ONCE)
+            for part in (values[at : at + AT_ONCE],)
         ]
         found[quantity] = np.concatenate(parts) if parts else values[:, : settings[RECENT]]
     return [
@@ -107,4 +108,5 @@ ANALYSIS = Analysis(
     _needs,
     _run,
     own_subject_only=True,
+    apart=Scope.DOMAIN,
 )

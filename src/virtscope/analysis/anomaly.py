@@ -22,7 +22,7 @@ _NOISE = 1e-3
 
 
 def scores(
-    values: NDArray[np.float64], recent: int, stretches: int, percentile: float = PERCENTILE
+    values: NDArray[np.float64], recent: int, stretches: int, percentile: float = PERCENTILE, times: int = 1
 ) -> NDArray[np.float64]:
     """How far each of the last ``recent`` steps is from all that was before, in units of what is usual.
 
@@ -31,10 +31,11 @@ def scores(
         recent: how many steps are judged; what is before is cut into ``stretches`` of equal length.
         stretches: how many models each series has.
         percentile: of a model's own distances, which counts as 1.
+        times: once some model leaves fewer steps than this above 1, no other is asked of that series.
 
     Returns:
-        A row for each series, ``recent`` wide: the least of all models' distances over their percentile; above 1 all of
-        them agree. NaN where the step, or most of the past, is not known.
+        A row for each series, ``recent`` wide: the least of all models' distances over their percentile, of those that
+        were asked; above 1 all of them agree. NaN where the step, or most of the past, is not known.
     """
     features, spread = _features(values)
     past = features.shape[1] - recent
@@ -42,15 +43,19 @@ def scores(
     if width <= LAGS + SMOOTH:
         return np.full((len(values), recent), np.nan)
     judged = features[:, past:]
-    found = np.full((stretches, len(values), recent), np.nan)
+    least = np.full((len(values), recent), np.inf)
+    models = np.zeros(len(values), dtype=np.int64)
     for number in range(stretches):
         part = features[:, past - (number + 1) * width : past - number * width]
-        found[number] = _against(part, judged, spread, percentile)
-    models = np.isfinite(found).any(axis=2).sum(axis=0)
-    least = np.where(np.isfinite(found), found, np.inf).min(axis=0)
-    least[~np.isfinite(least)] = np.nan
+        enough = np.isfinite(part).all(axis=2).mean(axis=1) >= LEAST_KNOWN
+        models += enough
+        asked = np.flatnonzero(enough & ((least > 1).sum(axis=1) >= times))
+        if len(asked):
+            found = _against(part[asked], judged[asked], spread[asked], percentile)
+            least[asked] = np.fmin(least[asked], found)
+    least[~np.isfinite(judged).all(axis=2) | ~np.isfinite(least)] = np.nan
     least[models < min(LEAST_MODELS, stretches)] = np.nan
-    return np.asarray(least)
+    return least
 
 
 def _features(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -62,9 +67,18 @@ def _features(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
     lagged = np.full((*values.shape, LAGS + 1), np.nan)
     for lag in range(LAGS + 1):
         lagged[:, lag:, lag] = whole[:, : values.shape[1] - lag]
-    known = np.isfinite(values).sum(axis=1, keepdims=True) > 0
-    low, high = np.nanpercentile(np.where(known, values, 0.0), [1, 99], axis=1)
-    return lagged, np.maximum(high - low, np.abs(high) * _NOISE)
+    low, high = _percentile(values, 1), _percentile(values, 99)
+    return lagged, np.nan_to_num(np.maximum(high - low, np.abs(high) * _NOISE))
+
+
+def _percentile(values: NDArray[np.float64], percentile: float) -> NDArray[np.float64]:
+    """Of each row, without what is NaN; between two ranks in proportion, as NumPy's. NaN where nothing is known."""
+    ordered = np.sort(values, axis=1)  # NaN comes last
+    place = np.maximum(np.isfinite(values).sum(axis=1) - 1, 0) * percentile / 100
+    low = place.astype(np.int64)
+    high = np.ceil(place).astype(np.int64)
+    rows = np.arange(len(values))
+    return np.asarray(ordered[rows, low] + (ordered[rows, high] - ordered[rows, low]) * (place - low))
 
 
 def _against(
@@ -72,39 +86,42 @@ def _against(
 ) -> NDArray[np.float64]:
     """One model of each series, and the judged steps against it."""
     known: NDArray[np.bool_] = np.asarray(np.isfinite(part).all(axis=2))
-    enough = known.mean(axis=1) >= LEAST_KNOWN
     filled = np.where(known[:, :, None], part, 0.0)
     centres = _centres(filled, known)
     own = np.where(known, _distance(filled, centres), np.nan)
-    own[~enough] = 0.0
-    usual = np.maximum(np.nanpercentile(own, percentile, axis=1), _NOISE * spread)
+    usual = np.maximum(_percentile(own, percentile), _NOISE * spread)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = _distance(judged, centres) / usual[:, None]
-    found[~enough] = np.nan
-    return np.asarray(found)
+        return np.asarray(_distance(judged, centres) / usual[:, None])
 
 
 def _centres(points: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Lloyd's k-means with two centres for every series at once, from the steepest fall and the steepest rise on."""
+    """Lloyd's k-means with two centres for every series at once, from the steepest fall and the steepest rise on.
+
+    A point is nearer to the second centre where it lies beyond the middle between both.
+    """
     rows = np.arange(len(points))
     slope = points.sum(axis=2)
     first = np.where(known, slope, np.inf).argmin(axis=1)
     last = np.where(known, slope, -np.inf).argmax(axis=1)
     centres = np.stack([points[rows, first], points[rows, last]], axis=1)
+    whole, count = points.sum(axis=1), known.sum(axis=1)
+    second = np.zeros_like(known)
     for _ in range(_ROUNDS):
-        nearer = np.linalg.norm(points[:, :, None] - centres[:, None], axis=3).argmin(axis=2)
-        moved = centres.copy()
-        for number in (0, 1):
-            mine = known & (nearer == number)
-            count = mine.sum(axis=1)
-            sums = np.einsum("snl,sn->sl", points, mine)
-            moved[:, number] = np.where(count[:, None] > 0, sums / np.maximum(count, 1)[:, None], centres[:, number])
-        if np.allclose(moved, centres):
+        across = centres[:, 1] - centres[:, 0]
+        middle = (across * (centres[:, 1] + centres[:, 0])).sum(axis=1) / 2
+        before, second = second, known & ((points @ across[:, :, None])[:, :, 0] > middle[:, None])
+        if (second == before).all():
             break
-        centres = moved
+        mine = second.sum(axis=1)
+        sums = (second[:, None].astype(np.float64) @ points)[:, 0]
+        for number, (number_of, sum_of) in enumerate(((count - mine, whole - sums), (mine, sums))):
+            there = number_of > 0
+            centres[there, number] = sum_of[there] / number_of[there, None]
     return centres
 
 
 def _distance(points: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.float64]:
     """From each point to the nearer centre."""
-    return np.asarray(np.linalg.norm(points[:, :, None] - centres[:, None], axis=3).min(axis=2))
+    away = (points - centres[:, None, number] for number in (0, 1))
+    first, second = (np.einsum("snl,snl->sn", one, one) for one in away)
+    return np.asarray(np.sqrt(np.minimum(first, second)))

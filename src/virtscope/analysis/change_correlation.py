@@ -50,7 +50,9 @@ class _Event:
 
 
 def _needs(settings: Settings) -> Needs:
-    return Needs(settings[WINDOW], settings[STEP], (), (Steps(Scope.DOMAIN, tuple(QUANTITIES)),), events=True)
+    return Needs(
+        settings[WINDOW], settings[STEP], (), (Steps(Scope.DOMAIN, tuple(QUANTITIES), beside_events=True),), events=True
+    )
 
 
 def _run(tables: Tables, settings: Settings) -> list[Finding]:
@@ -164,4 +166,5 @@ ANALYSIS = Analysis(
     (WINDOW, STEP, COVERAGE, REACH, CHANCE, LEAST),
     _needs,
     _run,
+    apart=Scope.DOMAIN,
 )

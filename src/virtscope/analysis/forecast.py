@@ -23,6 +23,7 @@ DRAWS = 250
 FAR = 365 * 86_400.0
 """Seconds: what is further away is never."""
 _ORIGINS = 5
+_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,48 +58,88 @@ class Trend:
 
 
 def trend(at: ArrayLike, values: ArrayLike, limit: float = math.nan, seed: int = 1) -> Trend | None:
-    """The trend of a series.
+    """The trend of one series: see ``trends``."""
+    return trends(at, np.asarray(values, dtype=np.float64)[None], [limit], seed)[0]
+
+
+def trends(at: ArrayLike, values: ArrayLike, limits: ArrayLike, seed: int = 1) -> list[Trend | None]:
+    """The trends of many series of the same times.
 
     Args:
         at: seconds, ascending.
-        values: NaN where it is not known.
-        limit: which one is asked about. Where the line is not worth telling, or would not reach it in a year, no
-            lines are drawn anew.
+        values: a row for each series, NaN where it is not known.
+        limits: which one is asked about, of each series. Where the line is not worth telling, or would not reach it in
+            a year, no lines are drawn anew; NaN is none, and lines are drawn.
         seed: of the draws.
 
     Returns:
         None where too little is known: fewer than LEAST_POINTS stretches of the past have a value.
     """
-    whole, all_figures = np.asarray(at, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    known = np.isfinite(whole) & np.isfinite(all_figures)
-    whole, all_figures = whole[known], all_figures[known]
-    times, figures = _reduced(whole, all_figures)
-    if len(times) < LEAST_POINTS:
-        return None
-    times, whole = times - whole[-1], whole - whole[-1]
-    slope, level = _line(times, figures)
-    worth = _beats(times, figures)
-    far = slope <= 0 or level + slope * FAR < limit
-    if not math.isnan(limit) and (far or not worth):
-        return Trend(slope, level, worth, np.empty(0), np.empty(0))
-    residuals = _residuals(times, figures, slope, level)
-    random = np.random.default_rng(seed)
-    drawn = level + slope * times + random.choice(residuals, (DRAWS, len(times)))
-    slopes = _slopes(times, drawn)
-    # One value varies more than the mean of a stretch: the future's are of all samples.
-    single = random.choice(_residuals(whole, all_figures, slope, level), DRAWS)
-    levels = np.median(drawn - slopes[:, None] * times, axis=1) + single
-    return Trend(slope, level, worth, slopes, levels)
+    whole, rows = np.asarray(at, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    asked = np.asarray(limits, dtype=np.float64)
+    found: list[Trend | None] = [None] * len(rows)
+    for start in range(0, len(rows), _AT_ONCE):
+        part = rows[start : start + _AT_ONCE]
+        times, figures, number = _reduced(whole, part)
+        for count in np.unique(number[number >= LEAST_POINTS]):
+            which = np.flatnonzero(number == count)
+            last = _last(whole, part[which])
+            lines = _Lines(times[which, :count] - last[:, None], figures[which, :count])
+            for row, one in enumerate(which):
+                known = np.isfinite(part[one])
+                past, told = whole[known] - last[row], part[one][known]
+                found[start + one] = lines.trend(row, float(asked[start + one]), past, told, seed)
+    return found
 
 
-def _reduced(at: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Means of equal stretches of time; those without a value are left out."""
-    if len(at) <= MOST_POINTS or at[-1] <= at[0]:
-        return at, values
-    stretch = np.minimum(((at - at[0]) / (at[-1] - at[0]) * MOST_POINTS).astype(np.int64), MOST_POINTS - 1)
-    number = np.bincount(stretch, minlength=MOST_POINTS)
-    there = number > 0
-    return tuple(np.bincount(stretch, weights=x, minlength=MOST_POINTS)[there] / number[there] for x in (at, values))  # type: ignore[return-value]
+class _Lines:
+    """Lines through series of as many points each."""
+
+    def __init__(self, times: NDArray[np.float64], figures: NDArray[np.float64]) -> None:
+        self._times, self._figures = times, figures
+        self._slope, self._level = _lines(times, figures)
+        self._worth = _beats(times, figures)
+
+    def trend(self, row: int, limit: float, past: NDArray[np.float64], told: NDArray[np.float64], seed: int) -> Trend:
+        """One of them; ``past`` and ``told`` are all its samples, from which its points were made."""
+        slope, level, worth = float(self._slope[row]), float(self._level[row]), bool(self._worth[row])
+        times, figures = self._times[row], self._figures[row]
+        far = slope <= 0 or level + slope * FAR < limit
+        if not math.isnan(limit) and (far or not worth):
+            return Trend(slope, level, worth, np.empty(0), np.empty(0))
+        residuals = _residuals(times, figures, slope, level)
+        random = np.random.default_rng(seed)
+        drawn = level + slope * times + random.choice(residuals, (DRAWS, len(times)))
+        slopes = _slopes(times[None], drawn)
+        # One value varies more than the mean of a stretch: the future's are of all samples.
+        single = random.choice(_residuals(past, told, slope, level), DRAWS)
+        levels = np.median(drawn - slopes[:, None] * times, axis=1) + single
+        return Trend(slope, level, worth, slopes, levels)
+
+
+def _last(at: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """When each series is known for the last time."""
+    return np.asarray(at[len(at) - 1 - np.isfinite(values)[:, ::-1].argmax(axis=1)])
+
+
+def _reduced(
+    at: NDArray[np.float64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Of each series means of equal stretches of its time, and how many of them have a value; these come first."""
+    known = np.isfinite(values) & np.isfinite(at)
+    row, column = np.nonzero(known)
+    number = known.sum(axis=1)
+    first, last = at[known.argmax(axis=1)][row] if len(at) else at, _last(at, values)[row] if len(at) else at
+    span = np.maximum(last - first, 1e-9)
+    stretch = np.minimum(((at[column] - first) / span * MOST_POINTS).astype(np.int64), MOST_POINTS - 1)
+    # As few points as that are taken as they are.
+    stretch = np.where(number[row] > MOST_POINTS, stretch, known.cumsum(axis=1)[row, column] - 1)
+    flat, size = row * MOST_POINTS + stretch, len(values) * MOST_POINTS
+    counts = np.bincount(flat, minlength=size).reshape(-1, MOST_POINTS)
+    sums = [np.bincount(flat, weights=x, minlength=size).reshape(-1, MOST_POINTS) for x in (at[column], values[known])]
+    order = np.argsort(counts == 0, axis=1, kind="stable")
+    times, figures = (np.take_along_axis(x / np.maximum(counts, 1), order, axis=1) for x in sums)
+    return times, figures, (counts > 0).sum(axis=1)
 
 
 def _residuals(
@@ -109,15 +150,16 @@ def _residuals(
     return np.asarray((left - left.mean()) * math.sqrt(len(times) / (len(times) - 2)))
 
 
-def _line(times: NDArray[np.float64], figures: NDArray[np.float64]) -> tuple[float, float]:
-    slope = float(_slopes(times, figures[None])[0])
-    return slope, float(np.median(figures - slope * times))
+def _lines(times: NDArray[np.float64], figures: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Slope and level of each row."""
+    slope = _slopes(times, figures)
+    return slope, np.asarray(np.median(figures - slope[:, None] * times, axis=1))
 
 
 def _slopes(times: NDArray[np.float64], drawn: NDArray[np.float64]) -> NDArray[np.float64]:
     """Theil and Sen's slope of each row."""
-    first, second = _pairs(len(times))
-    return np.asarray(np.median((drawn[:, second] - drawn[:, first]) / (times[second] - times[first]), axis=1))
+    first, second = _pairs(times.shape[1])
+    return np.asarray(np.median((drawn[:, second] - drawn[:, first]) / (times[:, second] - times[:, first]), axis=1))
 
 
 @cache
@@ -126,14 +168,14 @@ def _pairs(number: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return first, second
 
 
-def _beats(times: NDArray[np.float64], figures: NDArray[np.float64]) -> bool:
-    """By rolling origin: is the line nearer to what came than the last value was?"""
-    number = len(times)
+def _beats(times: NDArray[np.float64], figures: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """By rolling origin: is each row's line nearer to what came than its last value was?"""
+    number = times.shape[1]
     horizon = max(1, number // 4)
-    ours, persistence = 0.0, 0.0
+    ours, persistence = np.zeros(len(times)), np.zeros(len(times))
     for origin in np.unique(np.linspace(number // 2, number - horizon, _ORIGINS).astype(int)):
-        slope, level = _line(times[:origin], figures[:origin])
-        came, when = figures[origin : origin + horizon], times[origin : origin + horizon]
-        ours += float(np.abs(came - (level + slope * when)).mean())
-        persistence += float(np.abs(came - figures[origin - 1]).mean())
-    return ours < persistence
+        slope, level = _lines(times[:, :origin], figures[:, :origin])
+        came, when = figures[:, origin : origin + horizon], times[:, origin : origin + horizon]
+        ours += np.abs(came - (level[:, None] + slope[:, None] * when)).mean(axis=1)
+        persistence += np.abs(came - figures[:, origin - 1, None]).mean(axis=1)
+    return np.asarray(ours < persistence)

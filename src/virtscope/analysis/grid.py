@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 def grid(
-    table: pl.DataFrame, key: str, quantity: str, objects: Sequence[str], times: Sequence[int]
+    table: pl.DataFrame, key: str, quantity: str, objects: Sequence[str] | Sequence[int], times: Sequence[int]
 ) -> NDArray[np.float64]:
     """One quantity of a table of steps.
 

@@ -46,7 +46,7 @@ def limits(settings: Settings) -> dict[str, float]:
 
 def _needs(settings: Settings) -> Needs:
     quiet = limits(settings)
-    reduced = Reduced(Scope.DOMAIN, tuple(quiet), (100 * settings[SHARE],), quiet=quiet)
+    reduced = Reduced(Scope.DOMAIN, tuple(quiet), (100 * settings[SHARE],), quiet=quiet, share=settings[SHARE])
     return Needs(settings[WINDOW], settings[STEP], (reduced,))
 
 
@@ -74,11 +74,16 @@ def _finding(tables: Tables, settings: Settings, row: Row) -> Finding:
     share = row["quiet.under"] / row["quiet.known"] if whole else None
     idle = share >= settings[SHARE] if share is not None else not over
     if not idle:
-        why = f"it is quiet in {share:.1%} of the steps, {settings[SHARE]:.0%} are needed" if share is not None else ""
+        why = (
+            f"it is quiet in no more than {share:.1%} of the steps, {settings[SHARE]:.0%} are needed"
+            if share is not None
+            else ""
+        )
         why = why or f"{' and '.join(over)} are over their limits"
         return _told(found, row, NOTHING, Severity.OK, why, share, settings)
+    quiet = settings[SHARE] if share is None else share
     reason = (
-        f"in {share if share is not None else settings[SHARE]:.1%} of the steps it used at most {settings[CPU]:.0%} of "
+        f"in at least {quiet:.1%} of the steps it used at most {settings[CPU]:.0%} of "
         f"its CPU, {settings[NETWORK]:,.0f} bytes/s of network and {settings[DISK]:,.0f} bytes/s of disk"
     )
     return _told(found, row, "idle", Severity.INFO, reason, share, settings)

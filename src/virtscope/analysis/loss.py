@@ -85,9 +85,9 @@ class Survivors:
             for order in ("memory", "cpu"):
                 found = self._first_fit(homeless, others, order)
                 if found is not None:
-                    where = {**{d: h for d, h in self._fleet.now.items() if h != host}, **found}
-                    highest = max(peak(self._fleet, where), 0.0)
-                    return Loss(host, Cover.COVERED, "a placement was found", (), needed, spare, highest, found)
+                    where, cores = found
+                    highest = max(float(np.delete(cores / self._cpu, self._index[host]).max(initial=0.0)), 0.0)
+                    return Loss(host, Cover.COVERED, "a placement was found", (), needed, spare, highest, where)
         return self._decided(host, homeless, needed, spare)
 
     def _decided(self, host: str, homeless: Sequence[Domain], needed: int, spare: int) -> Loss:
@@ -120,8 +120,11 @@ class Survivors:
 
     def _first_fit(
         self, homeless: Sequence[Domain], others: np.ndarray[tuple[int], np.dtype[np.bool_]], order: str
-    ) -> dict[str, str] | None:
-        """Largest first, each onto the host that stays least busy of those that hold it; None where one finds none."""
+    ) -> tuple[dict[str, str], np.ndarray[tuple[int], np.dtype[np.float64]]] | None:
+        """Largest first, each onto the host that stays least busy of those that hold it; None where one finds none.
+
+        Also told are the cores that are then used on each host.
+        """
         memory, huge, cores = self._memory.copy(), self._huge.copy(), self._cores.copy()
         groups = {g: set(self._groups[g]) for domain in homeless for g in domain.apart}
         for domain in homeless:
@@ -141,4 +144,4 @@ class Survivors:
             for group in domain.apart:
                 groups[group].add(to)
             where[domain.id] = self._fleet.hosts[to].id
-        return where
+        return where, cores

@@ -170,4 +170,5 @@ ANALYSIS = Analysis(
     (WINDOW, STEP, COVERAGE, RECENT, DEVIATIONS, TIMES, CUT, STEAL, LATENCY),
     _needs,
     _run,
+    apart=Scope.HOST,
 )

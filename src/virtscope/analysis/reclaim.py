@@ -44,7 +44,8 @@ def _joined(each: Iterable[Reduced]) -> Iterable[Reduced]:
         ranks = dict.fromkeys(rank for one in of for rank in one.percentiles)
         ranked = dict.fromkeys(name for one in of for name in one.ranks)
         quiet = {name: most for one in of for name, most in one.quiet.items()}
-        yield Reduced(scope, tuple(quantities), tuple(ranks), tuple(ranked), quiet)
+        share = max(one.share for one in of if one.quiet) if quiet else 1.0
+        yield Reduced(scope, tuple(quantities), tuple(ranks), tuple(ranked), quiet, share)
 
 
 def _theirs(analysis: Analysis, settings: Settings) -> Settings:

@@ -5,7 +5,7 @@ A module is loaded when it is first asked for: it brings polars with it, and som
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -21,6 +21,7 @@ from virtscope.analysis.settings import (
     Settings,
     read,
 )
+from virtscope.catalogue import Scope
 from virtscope.errors import BadInput, NotFound
 from virtscope.settings.declaration import Setting
 
@@ -56,6 +57,9 @@ class Analysis:
     """It must see every host and domain, whatever it is asked about: findings are narrowed afterwards."""
     own_subject_only: bool = False
     """Its findings on a domain tell of nothing but that domain: whoever sees only some projects may read them."""
+    apart: Scope | None = None
+    """What it looks at one by one: domains, or hosts with theirs. A large fleet is then given to it in pieces, so that
+    the series of all of it are never in memory at once. None is all together."""
 
     @property
     def declared(self) -> tuple[Setting[Any], ...]:
@@ -98,23 +102,33 @@ def is_of_subject_only(name: str) -> bool:
 
 def run(analysis: Analysis, tables: Tables, settings: Settings) -> list[Finding]:
     """The findings on these tables. Where there is nothing to look at, that is what the one finding says."""
+    return run_in_pieces(analysis, [tables], settings)
+
+
+def run_in_pieces(analysis: Analysis, pieces: Iterable[Tables], settings: Settings) -> list[Finding]:
+    """The findings on all of these tables, one after another; at least one."""
     from dataclasses import replace
 
     from virtscope.analysis import evidence
-    from virtscope.analysis.tables import finite, sound
+    from virtscope.analysis.tables import Tables, finite, sound
 
-    given = replace(
-        marked(tables, settings),
-        summaries={scope: sound(frame) for scope, frame in tables.summaries.items()},
-        series={scope: finite(frame) for scope, frame in tables.series.items()},
-    )
-    found = analysis.run(given, settings)
+    found: list[Finding] = []
+    domains, left_out, hosts = 0, 0, set[str]()
+    for tables in pieces:
+        given = replace(
+            marked(tables, settings),
+            summaries={scope: sound(frame) for scope, frame in tables.summaries.items()},
+            series={scope: finite(frame) for scope, frame in tables.series.items()},
+        )
+        found += analysis.run(given, settings)
+        hosts |= set(tables.hosts["id"])
+        domains, left_out = domains + tables.domains.height, left_out + tables.domains.height - given.subjects.height
+        over = tables.over
     if found:
         return found
-    left_out = tables.domains.height - given.subjects.height
-    reason = f"there was nothing to look at: {tables.domains.height} domains on {tables.hosts.height} hosts are known"
+    reason = f"there was nothing to look at: {domains} domains on {len(hosts)} hosts are known"
     reason += f", and {left_out} of them are left out by the settings" if left_out else ""
-    return [evidence.insufficient(analysis.name, evidence.fleet(), evidence.evidence(tables, 0), reason)]
+    return [evidence.insufficient(analysis.name, evidence.fleet(), evidence.evidence(Tables(over), 0), reason)]
 
 
 def marked(tables: Tables, settings: Settings) -> Tables:

@@ -120,10 +120,13 @@ def _hosts(good: Mapping[str, Row], tables: Tables, settings: Settings, domains:
     for row in tables.summaries[Scope.CELL].to_dicts():
         size = sum((row[f"{name}.average"] or 0.0) * each for name, each in _HUGE.items())
         pages[row["host"]] = pages.get(row["host"], 0.0) + size
+    of_domains: dict[str, int] = {}
+    for domain in domains:
+        of_domains[domain.host] = of_domains.get(domain.host, 0) + domain.huge
     for name, about in good.items():
         huge = round(min(pages.get(name, 0.0), about["memory"]))  # a host that tells of more has miscounted
         # Of a host that does not tell its huge pages only those are sure that its domains have.
-        taken = sum(domain.huge for domain in domains if domain.host == name)
+        taken = of_domains.get(name, 0)
         memory = max(0, round(about["memory"] * (1 - settings[RESERVE])) - max(huge, taken))
         yield Host(name, memory, float(about["cpus"]), max(huge, taken), accepts=not about["maintenance"])
 

@@ -99,7 +99,9 @@ class Reduced:
     """The quantities of which percentiles are wanted: each costs the store every value at once. None is all."""
     quiet: Mapping[str, float] = field(default_factory=dict)
     """Quantities with a threshold each. Where there are any, ``quiet.known`` counts the steps in which all of them are
-    known, and ``quiet.under`` those in which all are at or under their thresholds."""
+    known, and ``quiet.under`` those in which all are at or under their thresholds: the number, or a bound that decides
+    whether the share ``share`` of those known is."""
+    share: float = 1.0
 
     @property
     def ranks(self) -> Mapping[str, tuple[float, ...]]:
@@ -122,6 +124,8 @@ class Steps:
     """Seconds; None is the step of the analysis."""
     window: float | None = None
     """Seconds; None is the window of the analysis."""
+    beside_events: bool = False
+    """Only of domains that an event of the window is about, or their host as a whole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from virtscope.analysis import evidence
 from virtscope.analysis.finding import NOTHING, Evidence, Figure, Finding, Pointer, Severity, Subject
-from virtscope.analysis.forecast import LEAST_POINTS, Trend, trend
+from virtscope.analysis.forecast import LEAST_POINTS, Trend, trends
+from virtscope.analysis.grid import grid
 from virtscope.analysis.registry import Analysis
 from virtscope.analysis.settings import DAY, HOUR, Settings, coverage, step, window
 from virtscope.analysis.tables import Needs, Steps, Tables
@@ -61,12 +62,23 @@ def _run(tables: Tables, settings: Settings) -> list[Finding]:
 
 def _of(tables: Tables, settings: Settings, one: _Filling) -> Iterator[Finding]:
     owners = _owners(tables, one)
-    # Taken apart at once: going through groups one by one gathers each from the whole table.
-    for (owner, part), rows in tables.series[one.scope].partition_by(one.keys, as_dict=True).items():
+    series = tables.series[one.scope].sort(one.keys).with_columns(row=pl.struct(one.keys).rle_id().cast(pl.Int64))
+    names = series.unique("row", keep="first", maintain_order=True).select(one.keys).rows()
+    used, sizes = (grid(series, "row", name, range(len(names)), tables.over.times) for name in (one.used, one.size))
+    at = np.asarray(tables.over.times, dtype=np.float64) / 1000
+    size = _newest(sizes)
+    lines = trends(at, used, size)
+    for number, (owner, part) in enumerate(names):
         if (subject := owners.get(str(owner))) is not None:
             kind = "pool" if one.scope is Scope.POOL else subject.kind
             about = Subject(kind, subject.id, subject.name, subject.host, str(part))
-            yield _finding(tables, settings, one, about, rows)
+            yield _finding(tables, settings, one, about, (at, used[number], float(size[number]), lines[number]))
+
+
+def _newest(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The last known value of each row, NaN where there is none."""
+    last = values.shape[1] - 1 - np.isfinite(values)[:, ::-1].argmax(axis=1)
+    return np.asarray(values[np.arange(len(values)), last])
 
 
 def _owners(tables: Tables, one: _Filling) -> Mapping[str, Subject]:
@@ -75,22 +87,25 @@ def _owners(tables: Tables, one: _Filling) -> Mapping[str, Subject]:
     return {row["id"]: evidence.domain(row) for row in tables.subjects.to_dicts()}
 
 
-def _finding(tables: Tables, settings: Settings, one: _Filling, subject: Subject, rows: pl.DataFrame) -> Finding:
-    at = rows["time"].to_numpy() / 1000
-    used = rows[one.used].cast(pl.Float64).to_numpy()
-    sizes = rows[one.size].drop_nulls()
+def _finding(
+    tables: Tables,
+    settings: Settings,
+    one: _Filling,
+    subject: Subject,
+    known: tuple[NDArray[np.float64], NDArray[np.float64], float, Trend | None],
+) -> Finding:
+    at, used, size, line = known
     samples = int(np.isfinite(used).sum())
     found = evidence.evidence(tables, samples, [Pointer(one.used, subject.id)])
-    doubt = evidence.thin(found, settings[COVERAGE], "what is used of it", LEAST_POINTS) or _doubt(at, used, sizes)
-    line = None if doubt else trend(at, used, float(sizes[-1]))
+    doubt = evidence.thin(found, settings[COVERAGE], "what is used of it", LEAST_POINTS) or _doubt(at, used, size)
     if doubt or line is None:
         return evidence.insufficient(NAME, subject, found, doubt or "too little of the past is known")
-    return _told(settings, subject, found, line, float(used[np.isfinite(used)][-1]), float(sizes[-1]))
+    return _told(settings, subject, found, line, float(used[np.isfinite(used)][-1]), size)
 
 
-def _doubt(at: NDArray[np.float64], used: NDArray[np.float64], sizes: pl.Series) -> str | None:
+def _doubt(at: NDArray[np.float64], used: NDArray[np.float64], size: float) -> str | None:
     known = at[np.isfinite(used)]
-    if sizes.is_empty() or not sizes[-1]:
+    if not math.isfinite(size) or not size:
         return "its size is not known"
     if known[-1] - known[0] < LEAST_PAST:
         past = (known[-1] - known[0]) / HOUR

@@ -7,7 +7,9 @@ fit is a sum, and exact.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+import numpy as np
 
 from virtscope.analysis.loss import Cover, Survivors
 from virtscope.analysis.placement import Domain, Fleet, Room
@@ -56,15 +58,22 @@ def how_many(fleet: Fleet, flavour: Flavour, ceiling: float) -> Fit:
 def with_more(fleet: Fleet, flavour: Flavour, number: int, ceiling: float) -> Fleet | None:
     """The fleet with so many more, each on the least busy host that takes it; None where they do not fit."""
     room = Room(fleet, fleet.now)
+    names = sorted(host for host in fleet.host if fleet.host[host].accepts)
+    memory, huge, cores, cpu = (
+        np.array([of[name] for name in names])
+        for of in (room.memory, room.huge, room.cores, {name: fleet.host[name].cpu for name in names})
+    )
     came = []
     for count in range(number):
-        domain = Domain(f"new-{count + 1}", "", flavour.memory, flavour.cpu, flavour.huge)
-        fits = [h for h in fleet.host if room.holds(domain, h) and room.load(h, domain.cpu) <= ceiling + 1e-9]
-        if not fits:
+        load = (cores + flavour.cpu) / cpu
+        fits = (memory >= flavour.memory) & (huge >= flavour.huge) & (load <= ceiling + 1e-9)
+        if not fits.any():
             return None
-        target = min(fits, key=lambda host: (room.load(host, domain.cpu), host))
-        room.put(domain, target)
-        came.append(replace(domain, host=target))
+        to = int(np.argmin(np.where(fits, load, np.inf)))
+        memory[to] -= flavour.memory
+        huge[to] -= flavour.huge
+        cores[to] += flavour.cpu
+        came.append(Domain(f"new-{count + 1}", names[to], flavour.memory, flavour.cpu, flavour.huge))
     return Fleet(fleet.hosts, (*fleet.domains, *came))
 
 

@@ -32,13 +32,14 @@ CORES, BYTES_PER_SECOND, PER_SECOND = Unit.CORES, Unit.BYTES_PER_SECOND, Unit.PE
 _SKETCHED: dict[Scope, tuple[str, ...]] = {
     HOST: ("cpu_ratio", "cpu_cores", "memory_used", "memory_used_ratio", "steal_cores"),
     DOMAIN: (
-        *("cpu_cores", "cpu_ratio", "steal_ratio", "memory_used", "memory_used_ratio"),
-        *("disk_read_latency", "disk_write_latency"),
+        *("cpu_cores", "cpu_demand", "cpu_ratio", "steal_ratio", "vcpus"),
+        *("memory_used", "memory_used_ratio", "memory_current", "swap_in", "swap_out"),
+        *("disk_read", "disk_write", "disk_read_latency", "disk_write_latency", "net_receive", "net_transmit"),
     ),
     VCPU: ("steal",),
-    DISK: ("read_latency", "write_latency"),
+    DISK: ("physical", "read_latency", "write_latency"),
 }
-"""CPU, memory, steal and latency. None of them is below 0."""
+"""CPU, memory, steal, traffic, latency and sizes: what analyses ask of weeks. None of them is below 0."""
 
 _BUSY = Rate("cpu_user") + Rate("cpu_system")
 _ALL_CPU_TIME = _BUSY + Rate("cpu_idle") + Rate("cpu_iowait")

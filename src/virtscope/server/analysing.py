@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +26,12 @@ if TYPE_CHECKING:
     from virtscope.analysis.tables import Columns, Needs, Reduced, Steps, Tables
 
 AT_ONCE = 4_000
-"""Domains that the store reduces at one time: between two such pieces of work an analysis can be cancelled."""
-MOST_VALUES = 24_000_000
-"""Values that the store holds at one time for percentiles: 8 bytes each, of the memory that it may use."""
-_PARTS = {Scope.VCPU: 4, Scope.DISK: 2, Scope.NIC: 2}
-"""How many parts of a kind a domain is taken to have, for that."""
+"""Domains whose series are loaded at one time: between two such pieces of work an analysis can be cancelled."""
 MOST_EVENTS = 10_000
 _MOST_LABELS = 200
 _LONGEST_LABEL = 500
+_NOBODY = ""
+"""To the store, no object would mean all."""
 _ACTIVE = frozenset(codes.STATES[code] for code in codes.ACTIVE_STATES)
 
 
@@ -79,16 +78,15 @@ def run(services: Services, asked: Asked, now: int, cancelled: Callable[[], bool
     analysis = registry.find(asked.name)
     settings = analysis.read(asked.given)
     subjects = _Subjects(services, asked)
-    loaded = _Loading(
-        services, analysis.needs(settings), subjects.all() if analysis.whole_fleet else subjects, cancelled
-    )
-    tables = loaded.tables(now)
-    findings = registry.run(analysis, tables, settings)
+    needs = analysis.needs(settings)
+    pieces = (subjects.all() if analysis.whole_fleet else subjects).pieces(analysis.apart)
+    loaded = (_Loading(services, needs, piece, cancelled).tables(now) for piece in pieces)
+    findings = registry.run_in_pieces(analysis, loaded, settings)
     if analysis.whole_fleet and (asked.host or asked.project):
         findings = [found for found in findings if subjects.has(found)]
     if cancelled():
         raise Cancelled("the analysis was cancelled")
-    return Result(analysis, settings, tables.over, time.monotonic() - began, findings)
+    return Result(analysis, settings, _window(now, needs.window, needs.step), time.monotonic() - began, findings)
 
 
 class _Subjects:
@@ -125,6 +123,32 @@ class _Subjects:
         hosts, domains = {host.id for host in self.hosts}, {facts.id for facts, _ in self.domains}
         return not finding.subject.id or finding.subject.id in domains | hosts or finding.subject.host in hosts
 
+    def pieces(self, apart: Scope | None) -> Iterator[_Subjects]:
+        """All of them, or one part after another that has AT_ONCE domains at most: of domains, or of whole hosts."""
+        if apart is None or len(self.domains) <= AT_ONCE:
+            yield self
+        elif apart is Scope.HOST:
+            of: dict[str, list[tuple[DomainFacts, Any]]] = {host.id: [] for host in self.hosts}
+            for facts, answer in self.domains:
+                of.setdefault(facts.host, []).append((facts, answer))
+            here: list[str] = []
+            for host in of:
+                if here and sum(len(of[one]) for one in (*here, host)) > AT_ONCE:
+                    yield self._only(here, [one for name in here for one in of[name]])
+                    here = []
+                here.append(host)
+            yield self._only(here, [one for name in here for one in of[name]])
+        else:
+            ordered = sorted(self.domains, key=lambda one: one[0].id)
+            for at in range(0, len(ordered), AT_ONCE):
+                yield self._only([host.id for host in self.hosts], ordered[at : at + AT_ONCE])
+
+    def _only(self, hosts: Sequence[str], domains: list[tuple[DomainFacts, Any]]) -> _Subjects:
+        part = copy(self)
+        named = frozenset(hosts)
+        part.hosts, part.domains = [host for host in self.hosts if host.id in named], domains
+        return part
+
     @property
     def domain_ids(self) -> list[str]:
         """Their UUIDs, in order."""
@@ -146,7 +170,9 @@ class _Loading:
         from virtscope.analysis import tables
 
         over = _window(now, self._needs.window, self._needs.step)
+        self._go_on()
         described = [facts for facts, _ in self._subjects.domains]
+        events = list(self._events(over)) if self._needs.events else []
         names = {host.id: host.name for host in self._subjects.hosts}
         ids = {facts.id for facts in described}
         return tables.Tables(
@@ -166,9 +192,9 @@ class _Loading:
                     if pool.host in names
                 ],
             ),
-            events=_frame(tables.EVENTS, self._events(over) if self._needs.events else []),
+            events=_frame(tables.EVENTS, events),
             summaries={one.scope: self._reduced(one, over) for one in self._needs.reduced},
-            series={one.scope: self._steps(one, now) for one in self._needs.series},
+            series={one.scope: self._steps(one, now, events) for one in self._needs.series},
             described=tuple(facts for facts in self._services.fleet.domains() if facts.id in ids),
             filters=tuple(one for one in self._services.fleet.others(FilterFacts) if one.host in names),
             bindings=tuple(one for one in self._services.fleet.others(BindingFacts) if one.host in names),
@@ -204,29 +230,38 @@ class _Loading:
         import polars as pl
 
         quantities = [QUANTITY[wanted.scope, name] for name in wanted.quantities]
-        parts = [
-            self._store.reduced(quantities, objects, over, wanted.ranks, wanted.quiet)
-            for objects in self._objects(wanted.scope, len(wanted.ranks) * len(over.times))
-        ]
-        return pl.concat([_from_arrow(part) for part in parts], how="vertical_relaxed")
+        parts = []
+        for part in self._store.reduced(
+            quantities, self._objects(wanted.scope), over, wanted.ranks, wanted.quiet, wanted.share
+        ):
+            self._go_on()
+            parts.append(_from_arrow(part))
+        return pl.concat(parts, how="diagonal_relaxed")
 
-    def _steps(self, wanted: Steps, now: int) -> pl.DataFrame:
+    def _steps(self, wanted: Steps, now: int, events: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
         import polars as pl
 
         quantities = [QUANTITY[wanted.scope, name] for name in wanted.quantities]
         over = _window(now, wanted.window or self._needs.window, wanted.step or self._needs.step)
-        parts = [self._store.steps(quantities, objects, over) for objects in self._objects(wanted.scope, 0)]
-        return pl.concat([_from_arrow(part) for part in parts], how="vertical_relaxed")
+        objects = self._objects(wanted.scope)
+        if wanted.beside_events:
+            about = {event["domain"] or event["host"] for event in events}
+            heard = {facts.id for facts, _ in self._subjects.domains if {facts.id, facts.host} & about}
+            objects = [name for name in objects if name in heard] or [_NOBODY]
+        parts = []
+        for at in range(0, len(objects), AT_ONCE):
+            self._go_on()
+            parts.append(_from_arrow(self._store.steps(quantities, objects[at : at + AT_ONCE], over)))
+        return pl.concat(parts, how="vertical_relaxed")
 
-    def _objects(self, scope: Scope, values: int) -> Iterator[Sequence[str]]:
-        """The objects to ask the store for, in pieces; of each it holds so many values at once."""
-        at_once = min(AT_ONCE, max(MOST_VALUES // max(values * _PARTS.get(scope, 1), 1), 1))
-        of_domains = scope.is_of_domain
-        ids = self._subjects.domain_ids if of_domains else sorted(host.id for host in self._subjects.hosts)
-        for at in range(0, max(len(ids), 1), at_once):
-            if self._cancelled():
-                raise Cancelled("the analysis was cancelled")
-            yield ids[at : at + at_once] or [""]  # none would mean all
+    def _objects(self, scope: Scope) -> Sequence[str]:
+        """The objects to ask the store for."""
+        ids = self._subjects.domain_ids if scope.is_of_domain else sorted(host.id for host in self._subjects.hosts)
+        return ids or [_NOBODY]
+
+    def _go_on(self) -> None:
+        if self._cancelled():
+            raise Cancelled("the analysis was cancelled")
 
 
 def _window(now: int, seconds: float, step: float) -> Range:

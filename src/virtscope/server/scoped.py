@@ -8,7 +8,7 @@ found, exactly as one that does not exist. Networks, pools and a fleet's metrics
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, TypeVar, cast
@@ -186,9 +186,10 @@ class _Store:
         over: Range,
         percentiles: Mapping[str, Sequence[float]],
         quiet: Mapping[str, float],
-    ) -> pa.Table:
+        share: float,
+    ) -> Iterator[pa.Table]:
         his = self._his(quantities, objects)
-        return tabular(self._whole).reduced(quantities, his or _NOBODY, over, percentiles, quiet)
+        return tabular(self._whole).reduced(quantities, his or _NOBODY, over, percentiles, quiet, share)
 
     def steps(self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> pa.Table:
         his = self._his(quantities, objects)

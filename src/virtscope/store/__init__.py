@@ -5,7 +5,7 @@ Two adapters fit this port: the embedded one (DuckDB and Parquet), and one that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -121,8 +121,16 @@ class Tabular(Protocol):
         over: Range,
         percentiles: Mapping[str, Sequence[float]],
         quiet: Mapping[str, float],
-    ) -> pa.Table:
-        """Each object's quantities over a range in few numbers (``Reduced``), with these percentiles (0-100)."""
+        share: float,
+    ) -> Iterator[pa.Table]:
+        """Each object's quantities over a range in few numbers (``Reduced``), with these percentiles (0-100).
+
+        ``share`` is asked of the quiet steps: where it is certain that so many are quiet, or that fewer are, their
+        number may be a bound that says so.
+
+        Returns:
+            tables of some objects each, one at least: between them, whoever asks may stop.
+        """
 
     def steps(self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> pa.Table:
         """The quantities of each object, a row for each step (``Steps``)."""

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 
 import duckdb
 
-from virtscope.catalogue import MAX_GAP_SECONDS, Scope, metrics_of, quantities_of
+from virtscope.catalogue import MAX_GAP_SECONDS, Quantity, Scope, metrics_of, quantities_of
 from virtscope.store import backup, checking, quantity_sql, sketch
 from virtscope.store.checking import Checked, Flaw
 from virtscope.store.database import Database
@@ -243,14 +243,21 @@ def _day_content(snapshot: Snapshot, scope: Scope, level: Level, day: int) -> st
         old = snapshot.five_minutes(scope, metrics, day, day + DAY)
         steps = quantity_sql.merged(scope, metrics, old, f"make_timestamp_ms(epoch_ms(ts) // {HOUR} * {HOUR})")
         return f"SELECT step AS ts, * EXCLUDE (step) FROM ({steps}) ORDER BY {_order(scope)}"
-    wanted = [quantity for quantity in quantities_of(scope) if quantity.is_sketched]
-    values = quantity_sql.values(
-        wanted,
-        lambda inner, metrics: f"SELECT *, ts AS step FROM ({snapshot.five_minutes(inner, metrics, day, day + DAY)})",
-    )
     keys = quantity_sql.object_keys(scope)
+
+    def values(quantity: Quantity) -> str:
+        return quantity_sql.values(
+            [quantity],
+            lambda inner, metrics: (
+                f"SELECT *, ts AS step FROM ({snapshot.five_minutes(inner, metrics, day, day + DAY)})"
+            ),
+        )
+
+    # One quantity after another: of all of a large fleet's at once, no memory is enough.
+    wanted = [quantity for quantity in quantities_of(scope) if quantity.is_sketched]
+    each = [sketch.counted(keys, [one], values(one), seen=one is wanted[0]) for one in wanted]
     order = ", ".join(("quantity", *keys, "bin"))
-    return f"SELECT {moment(day)} AS ts, * FROM ({sketch.counted(keys, wanted, values)}) ORDER BY {order}"
+    return f"SELECT {moment(day)} AS ts, * FROM ({' UNION ALL '.join(map('({})'.format, each))}) ORDER BY {order}"
 
 
 def _expire_records(connection: duckdb.DuckDBPyConnection, before: int) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from virtscope.catalogue import MAX_GAP_SECONDS, Kind, Metric, Quantity, Scope, metrics_of, quantities_of
 from virtscope.errors import TooLarge
@@ -21,6 +22,12 @@ from virtscope.store.quantity_sql import object_keys
 from virtscope.store.records import Records
 from virtscope.store.snapshot import Snapshot, moment, parquet
 
+AT_ONCE = 4_000
+"""Objects that are reduced at one time."""
+MOST_VALUES = 24_000_000
+"""Values that are held at one time for percentiles: 8 bytes each, of the memory that the database may use."""
+PARTS = {Scope.VCPU: 4, Scope.DISK: 2, Scope.NIC: 2}
+"""How many parts of a kind a domain is taken to have, for that."""
 LONG_DAYS = 8
 """From so many sketched days on, percentiles of 5-minute steps come from sketches."""
 _GAP = MAX_GAP_SECONDS * 1000
@@ -124,10 +131,9 @@ class DuckdbStore:
         ``sketch.ACCURACY`` of their value at most.
         """
         keys = object_keys(quantities[0].scope)
-        if over.step == ROLLUP_STEP and percentiles and all(quantity.is_sketched for quantity in quantities):
+        if percentiles:
             with Snapshot(self._database) as snapshot:
-                days = snapshot.sketches(quantities[0].scope, over.start, over.end)
-                if len(days) >= LONG_DAYS:
+                if days := self._sketches(snapshot, quantities, over):
                     return self._sketched(snapshot, quantities, objects, over, percentiles, days)
         group = ", ".join(keys)
         ranks = ", ".join(str(float(percentile) / 100) for percentile in percentiles)
@@ -154,8 +160,74 @@ class DuckdbStore:
         over: Range,
         percentiles: Mapping[str, Sequence[float]],
         quiet: Mapping[str, float],
+        share: float,
+    ) -> Iterator[pa.Table]:
+        """Each object's quantities over a range in few numbers. See ``Tabular``.
+
+        Of long ranges in steps of 5 minutes, they come from the days' sketches where there are any: percentiles and
+        thresholds are then wrong by ``sketch.ACCURACY`` of their value at most. Where sketches cannot tell whether
+        enough steps are quiet, these are counted.
+        """
+        with Snapshot(self._database) as snapshot:
+            days = self._sketches(snapshot, quantities, over)
+        scope, unsure = quantities[0].scope, list[pa.Table]()
+        ranks = sum(map(len, percentiles.values()))
+        at_once = AT_ONCE if days else MOST_VALUES // (max(ranks, 1) * len(over.times) * PARTS.get(scope, 1))
+        for piece in _pieces(objects, min(AT_ONCE, max(at_once, 1))):
+            with Snapshot(self._database) as snapshot:
+                if not days:
+                    yield self._exactly(snapshot, quantities, piece, over, percentiles, quiet)
+                    continue
+                found = self._added(snapshot, quantities, piece, over, percentiles, quiet, share, days)
+            if quiet:
+                sure = found["quiet.sure"]
+                found = found.drop_columns("quiet.sure")
+                unsure.append(found.filter(pc.invert(sure)))
+                found = found.filter(sure)
+            yield found
+        if any(table.num_rows for table in unsure):
+            yield self._counted(pa.concat_tables(unsure), quantities, over, quiet)
+
+    def _added(  # what is asked, and where from
+        self,
+        snapshot: Snapshot,
+        quantities: Sequence[Quantity],
+        objects: Sequence[str],
+        over: Range,
+        percentiles: Mapping[str, Sequence[float]],
+        quiet: Mapping[str, float],
+        share: float,
+        days: Mapping[int, str],
     ) -> pa.Table:
-        """Each object's quantities over a range in few numbers. See ``Tabular``."""
+        """The same out of these days' sketches, and of the steps of the rest of the range."""
+        keys = object_keys(quantities[0].scope)
+        names = [quantity.name for quantity in quantities]
+        rest = sketch.counted(keys, quantities, self._values(snapshot, quantities, objects, over, days))
+        whole = _sketched_days(days, quantities, objects, (*names, sketch.SEEN))
+        snapshot.run(f"CREATE OR REPLACE TEMP TABLE rest AS {rest}")
+        return snapshot.table(sketch.reduced(keys, names, ("FROM rest", whole), percentiles, quiet, share))
+
+    def _counted(
+        self, unsure: pa.Table, quantities: Sequence[Quantity], over: Range, quiet: Mapping[str, float]
+    ) -> pa.Table:
+        """A table with the quiet steps of its objects counted one by one."""
+        keys = object_keys(quantities[0].scope)
+        wanted = [quantity for quantity in quantities if quantity.name in quiet]
+        with Snapshot(self._database) as snapshot:
+            ids = sorted({str(one) for one in unsure[keys[0]].to_pylist()})
+            counts = self._exactly(snapshot, wanted, ids, over, {}, quiet).select([*keys, "quiet.known", "quiet.under"])
+        return unsure.drop_columns(["quiet.known", "quiet.under"]).join(counts, list(keys))
+
+    def _exactly(  # what is asked, and where from
+        self,
+        snapshot: Snapshot,
+        quantities: Sequence[Quantity],
+        objects: Sequence[str],
+        over: Range,
+        percentiles: Mapping[str, Sequence[float]],
+        quiet: Mapping[str, float],
+    ) -> pa.Table:
+        """The same out of all steps."""
         keys = ", ".join(object_keys(quantities[0].scope))
         inner = [f"{keys}, count(*) AS seen"]
         outer = [f"{keys}, seen"]
@@ -174,11 +246,17 @@ class DuckdbStore:
             under = " AND ".join(f'"{name}" <= {float(most)!r}' for name, most in quiet.items())
             inner.append(f'count(*) FILTER ({known}) AS "quiet.known", count(*) FILTER ({under}) AS "quiet.under"')
             outer += ['"quiet.known"', '"quiet.under"']
-        with Snapshot(self._database) as snapshot:
-            values = self._values(snapshot, quantities, objects, over)
-            return snapshot.table(
-                f"SELECT {', '.join(outer)} FROM (SELECT {', '.join(inner)} FROM ({values}) GROUP BY {keys})"
-            )
+        values = self._values(snapshot, quantities, objects, over)
+        return snapshot.table(
+            f"SELECT {', '.join(outer)} FROM (SELECT {', '.join(inner)} FROM ({values}) GROUP BY {keys})"
+        )
+
+    def _sketches(self, snapshot: Snapshot, quantities: Sequence[Quantity], over: Range) -> Mapping[int, str]:
+        """The sketched days of a range that is long enough for them; none where they do not tell of all of these."""
+        if over.step != ROLLUP_STEP or not all(quantity.is_sketched for quantity in quantities):
+            return {}
+        days = snapshot.sketches(quantities[0].scope, over.start, over.end)
+        return days if len(days) >= LONG_DAYS else {}
 
     def steps(self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> pa.Table:
         """The quantities of each object, a row for each step. See ``Tabular``."""
@@ -239,12 +317,10 @@ class DuckdbStore:
         keys = object_keys(quantities[0].scope)
         rest = sketch.counted(keys, quantities, self._values(snapshot, quantities, objects, over, days))
         names = ", ".join(quoted(quantity.name) for quantity in quantities)
-        whole = (
-            f"SELECT * EXCLUDE (ts) FROM {parquet(list(days.values()))} "
-            f"WHERE quantity IN ({names}) AND {_among(quantities[0].scope, objects)}"
-        )
+        whole = _sketched_days(days, quantities, objects, [quantity.name for quantity in quantities])
+        both = f"SELECT * FROM ({rest}) WHERE quantity IN ({names}) UNION ALL BY NAME {whole}"
         rows = snapshot.rows(
-            sketch.summarised(keys, f"{rest} UNION ALL BY NAME {whole}", percentiles)
+            sketch.summarised(keys, both, percentiles)
             + f" ORDER BY {', '.join(keys)}, list_position([{names}], quantity)"
         )
         width, known = len(keys), {quantity.name: quantity for quantity in quantities}
@@ -303,6 +379,13 @@ class DuckdbStore:
                     scopes[scope] = tuple(sorted({*scopes.get(scope, ()), sample.at})[-2:])
 
 
+def _pieces(objects: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """Objects in their order, so many at a time. None are all, and one piece."""
+    ordered = sorted(objects)
+    for at in range(0, max(len(ordered), 1), size):
+        yield ordered[at : at + size]
+
+
 def _moments(times: Collection[tuple[str, int]]) -> pa.Table:
     """Hosts and times (Unix ms) as a table of ``host`` and ``ts``."""
     hosts, at = zip(*times, strict=True) if times else ((), ())
@@ -318,7 +401,19 @@ def _among(scope: Scope, objects: Sequence[str]) -> str:
     if not objects:
         return "true"
     column = "domain" if scope.is_of_domain else "host"
-    return f"{column} IN ({', '.join(quoted(name) for name in objects)})"
+    first, last = quoted(min(objects)), quoted(max(objects))
+    # Files are in the order of objects: by the bounds, most of what is not asked for is skipped.
+    return f"{column} BETWEEN {first} AND {last} AND {column} IN ({', '.join(quoted(name) for name in objects)})"
+
+
+def _sketched_days(
+    days: Mapping[int, str], quantities: Sequence[Quantity], objects: Sequence[str], names: Sequence[str]
+) -> str:
+    """A query for what these days' sketches tell of quantities, by their names."""
+    return (
+        f"SELECT * EXCLUDE (ts) FROM {parquet(list(days.values()))} "
+        f"WHERE quantity IN ({', '.join(map(quoted, names))}) AND {_among(quantities[0].scope, objects)}"
+    )
 
 
 def _seconds(times: Mapping[Scope, Sequence[int]], scope: Scope) -> float | None:

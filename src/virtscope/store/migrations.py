@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import duckdb
 
-FORMAT = 3
+FORMAT = 4
 """The version of the data folder. A newer one is refused; an older one is migrated, and a copy of it kept."""
 
 
@@ -34,9 +34,17 @@ def _sizes_and_checksums(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("ALTER TABLE archive ADD COLUMN checksum VARCHAR")
 
 
+def _fuller_sketches(connection: duckdb.DuckDBPyConnection) -> None:
+    """Days of which there are steps of 5 minutes still are made again: their sketches tell of more quantities now."""
+    if connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'archive'").fetchone():
+        days = "SELECT time_bucket(INTERVAL 1 DAY, hour) FROM archive WHERE level = '5m'"
+        connection.execute(f"DELETE FROM archive WHERE level IN ('1h', 'sketch') AND hour IN ({days})")
+
+
 MIGRATIONS: dict[int, Callable[[duckdb.DuckDBPyConnection], None]] = {
     1: _ranges_and_agents,
     2: _sizes_and_checksums,
+    3: _fuller_sketches,
 }
 """From which format, and how to the next."""
 

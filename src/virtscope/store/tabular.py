@@ -34,7 +34,8 @@ class _OutOfSeries:
         over: Range,
         percentiles: Mapping[str, Sequence[float]],
         quiet: Mapping[str, float],
-    ) -> pa.Table:
+        share: float,  # noqa: ARG002  # here every step is counted
+    ) -> Iterator[pa.Table]:
         keys = object_keys(quantities[0].scope)
         rows: list[dict[str, object]] = []
         for key, of in self._objects(quantities, objects, over):
@@ -61,7 +62,7 @@ class _OutOfSeries:
             )
         ]
         counted = [pa.field(name, pa.int64()) for name in ("quiet.known", "quiet.under") if quiet]
-        return pa.Table.from_pylist(rows, pa.schema([*_keys(keys), pa.field("seen", pa.int64()), *figures, *counted]))
+        yield pa.Table.from_pylist(rows, pa.schema([*_keys(keys), pa.field("seen", pa.int64()), *figures, *counted]))
 
     def steps(self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> pa.Table:
         keys = object_keys(quantities[0].scope)
