@@ -11,7 +11,8 @@ from xml.etree.ElementTree import fromstring
 import pytest
 
 from tests.analysis.fleet import NOW, domain, fleet, host
-from virtscope.analysis import registry
+from virtscope import filter_tree
+from virtscope.analysis import registry, spoofing
 from virtscope.analysis.finding import INSUFFICIENT, NOTHING, Finding, Severity
 from virtscope.sample import BindingFacts, DomainFacts, FilterFacts, NicFacts
 
@@ -202,6 +203,22 @@ def test_one_name_with_different_rules() -> None:
     assert found.evidence.notes == ("the same on: kvm1", "the same on: kvm2")
     same = audited(nic(None), filters=[*here, *defined(written, host="h2")])
     assert not [one for one in same if one.subject.kind == "filter"]
+
+
+def test_the_rule_that_decides_has_its_place_in_the_tree() -> None:
+    allowing = """<filter name='lets-go' chain='root'><rule action='accept' direction='out' priority='200'>
+      <ip srcipaddr='198.51.100.0' srcipmask='24'/></rule></filter>"""
+    filters = {one.name: one for one in defined(MAC_CHECK_NEGATED, allowing, whole=["mac-check", "lets-go"])}
+    tree = filter_tree.guard(nic("whole", filter_parameters={"IP": "10.0.0.1"}), filters, []).tree
+    assert tree
+    ways = {one.name: spoofing.way(tree, one.frame) for one in spoofing.forgeries(MAC, "10.0.0.1")}
+    assert {name for name, one in ways.items() if not one.passes} == {"MAC"}
+    stops, lets, nobody = ways["MAC"].rule, ways["IP"].rule, ways["IPv6"].rule
+    assert stops
+    assert lets
+    assert spoofing.place(tree, stops) == ((0,), 0)
+    assert spoofing.place(tree, lets) == ((1,), 0)
+    assert nobody is None, "no rule speaks of it"
 
 
 def test_what_cannot_be_read_is_not_judged() -> None:

@@ -134,6 +134,20 @@ def test_the_busiest_host_is_relieved_by_few_migrations() -> None:
     assert all(one.action.startswith("virsh migrate --live") and "qemu+ssh://kvm" in one.action for one in steps)
 
 
+def test_each_step_tells_both_hosts_before_and_after() -> None:
+    found = analysed("rebalance", placed(unbalanced(), HOSTS))
+    now = {"h1": 0.75, "h2": 0.125, "h3": 0.0}
+    steps = sorted((one for one in found.values() if one.subject.part), key=lambda one: one.subject.part)
+    for step in steps:
+        source, target = (pointer.object for pointer in step.evidence.series)
+        moved = (figure(step, "CPU wanted, p95") or 0) / 8
+        for place, name, sign in ((source, "source", -1), (target, "target", 1)):
+            assert figure(step, f"load of the {name}") == pytest.approx(now[place])
+            now[place] += sign * moved
+            assert figure(step, f"load of the {name} afterwards") == pytest.approx(now[place])
+    assert max(now.values()) == pytest.approx(figure(of_fleet(found), "highest load afterwards"))
+
+
 def test_names_of_tenants_do_not_reach_a_command() -> None:
     hostile = [*on("h1", "a", "b", "c", "d", name="x; rm -rf /"), *on("h2", "g")]
     for one in analysed("rebalance", placed(hostile, HOSTS)).values():

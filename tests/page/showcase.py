@@ -16,6 +16,11 @@ from typing import Any
 
 from tests.server.access.serving import Served, serving
 from tests.synthetic import row
+from virtscope.alerts.evaluate import Alert, Change, Subject
+from virtscope.alerts.rule import Rule, Severity
+from virtscope.analysis.finding import Evidence, Figure, Finding, Pointer
+from virtscope.analysis.finding import Severity as FindingSeverity
+from virtscope.analysis.finding import Subject as DomainSubject
 from virtscope.catalogue import Scope
 from virtscope.sample import (
     Batch,
@@ -38,11 +43,12 @@ from virtscope.sample import (
     now_ms,
 )
 from virtscope.server.access.settings import AccessSettings
+from virtscope.server.alerting.book import Book
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 SECOND = 10**9
 """Of CPU time, in the unit that libvirt counts it in."""
-CPUS, MEMORY = 32, 256 * GIB
+CPUS, MEMORY = 32, 384 * GIB
 HOSTILE = '<img src=x onerror="alert(1)">=cmd|1'
 BULLY = "batch-07"
 ROLES = {
@@ -205,6 +211,64 @@ class Story:
         yield Event(self.end - 4 * minute, host_id(0), first.id, "rebooted", "")
         if self.down >= 0:
             yield Event(self.down_since, host_id(self.down), None, "host down", "Connection timed out")
+
+    def alerts(self, book: Book) -> None:
+        """What has fired: the host that is down, and whoever waits for the bully; one of them waited before, too."""
+        book.put_rules([Rule("waits", "domains", "steal>4", clear="steal<0.1", text="Move it, or the bully.")], "ana")
+        minute, fired, over = 60_000, [], []
+        if self.down >= 0:
+            name = f"kvm{self.down + 1}"
+            subject = Subject("hosts", host_id(self.down), name, host_id(self.down), name)
+            fired.append((Alert("host-down", subject, self.down_since, self.down_since + minute), Severity.CRITICAL))
+        for machine in self.machines:
+            if machine.host == 1 and machine.runs and machine.role in ("ci", "db"):
+                of = (machine.id, machine.name, host_id(1), "kvm2", machine.id, PROJECTS[machine.role])
+                subject = Subject("domains", *of)
+                since = self.end - 14 * minute
+                fired.append((Alert("waits", subject, since, since + minute, value=0.06), Severity.WARNING))
+                over.append(Alert("waits", subject, self.end - 27 * minute, self.end - 26 * minute, value=0.05))
+        happened = [(Change(one, one.fired or 0), severity, "") for one, severity in fired]
+        happened += [(Change(one, self.end - 21 * minute, is_resolved=True), Severity.WARNING, "") for one in over]
+        book.record([one for one, _ in fired], (), happened, ())
+
+    def findings(self) -> Iterator[tuple[str, list[Finding]]]:
+        """What was found on the bully's host, and a domain that has too many vCPUs."""
+        looked = (self.start, self.end, 60, 1.0)
+        if len(self.machines) < 24:
+            return
+        small, waits = self.machines[0], next(one for one in self.machines if one.host == 1 and one.role == "ci")
+        yield (
+            "cpu-sizing",
+            [
+                Finding(
+                    "cpu-sizing",
+                    DomainSubject("domain", small.id, small.name, host_id(0)),
+                    "oversized",
+                    FindingSeverity.INFO,
+                    "1.62 cores used (99.5th percentile) and 20% on top take 2 vCPUs, it has 4",
+                    Evidence(*looked, (Pointer("cpu_cores", small.id),)),
+                    0.9,
+                    (Figure("vCPUs", 4, ""), Figure("CPU used, p99.5", 1.62, "cores")),
+                    {"vcpus": 2.0},
+                    f"virsh setvcpus {small.id} 2 --config",
+                )
+            ],
+        )
+        yield (
+            "contention",
+            [
+                Finding(
+                    "contention",
+                    DomainSubject("domain", waits.id, waits.name, host_id(1)),
+                    "contended",
+                    FindingSeverity.WARNING,
+                    f"it waited 9.1% of the time for a CPU of its host; {BULLY} used most",
+                    Evidence(*looked, (Pointer("steal_ratio", waits.id),), (f"{BULLY} used 14.4 cores",)),
+                    0.95,
+                    (Figure("steal, p95", 0.091, "ratio"),),
+                )
+            ],
+        )
 
     def _sample(self, number: int, at: int, passed: float) -> Sample | None:
         if number == self.down and at > self.down_since:
@@ -388,24 +452,37 @@ def _facts(machine: Machine) -> DomainFacts:
 
 
 _FILTERS = {
-    "clean-traffic": ("no-mac-spoofing", "no-ip-spoofing", "no-arp-spoofing"),
-    "no-mac-spoofing": (),
-    "no-ip-spoofing": (),
-    "no-arp-spoofing": (),
+    # name: chain, priority, what it includes, its rules. A guest may pretend any IPv6 address: one rule lets it.
+    "clean-traffic": ("root", None, ("no-mac-spoofing", "no-ip-spoofing", "allow-ipv6"), ""),
+    "no-mac-spoofing": (
+        "mac",
+        -800,
+        (),
+        (
+            "<rule action='return' direction='out' priority='350'><mac srcmacaddr='$MAC'/></rule>"
+            "<rule action='drop' direction='out' priority='500'><mac/></rule>"
+        ),
+    ),
+    "no-ip-spoofing": (
+        "ipv4-ip",
+        -710,
+        (),
+        (
+            "<rule action='return' direction='out' priority='500'><ip srcipaddr='$IP'/></rule>"
+            "<rule action='drop' direction='out' priority='1000'/>"
+        ),
+    ),
+    "allow-ipv6": ("ipv6", None, (), "<rule action='accept' direction='inout' priority='600'><ipv6/></rule>"),
 }
 
 
 def _others(number: int) -> Iterator[FilterFacts | NetworkFacts | PoolFacts]:
     host = host_id(number)
-    for place, (name, includes) in enumerate(_FILTERS.items()):
+    for place, (name, (chain, priority, includes, rules)) in enumerate(_FILTERS.items()):
         references = "".join(f"<filterref filter='{one}'/>" for one in includes)
-        rule = (
-            "<rule action='return' direction='out' priority='500'><mac srcmacaddr='$MAC'/></rule>"
-            "<rule action='drop' direction='out' priority='1000'><mac/></rule>"
-        )
-        xml = f"<filter name='{name}' chain='root'>{references}{'' if includes else rule}</filter>"
+        xml = f"<filter name='{name}' chain='{chain}'>{references}{rules}</filter>"
         yield FilterFacts(
-            f"f{place}-{number}", name, host, "root", references=includes, rules=0 if includes else 2, xml=xml
+            f"f{place}-{number}", name, host, chain, priority, includes, rules=rules.count("<rule"), xml=xml
         )
     lease = Lease("52:54:00:00:00:00", "192.168.122.2", "web-01", 1_900_000_000)
     yield NetworkFacts(f"n-{number}", "default", host, True, True, "virbr0", "nat", (lease,), "<network/>")
@@ -419,6 +496,13 @@ def showcase(folder: Path, seconds: int = 3600, step: int = 30, hosts: int = 6, 
     story = Story(end, seconds, step, hosts, domains)
     batches = list(story.batches())
     with serving(
-        folder, lambda _address: AccessSettings(login=False), uris=story.uris, told=batches, interval=step
+        folder,
+        lambda _address: AccessSettings(login=False),
+        uris=story.uris,
+        told=batches,
+        interval=step,
+        alerts=story.alerts,
     ) as served:
+        for name, findings in story.findings():
+            served.services.findings.take(name, end, 0.2, findings)  # type: ignore[attr-defined]
         yield served

@@ -32,7 +32,12 @@ PAGES = {
     "compare": "/compare?ids=00000002-0000-4000-9000-000000000002,00000000-0000-4000-9000-000000000000",
     "events": "/events",
     "analyses": "/analyses",
+    "alerts": "/alerts",
     "health": "/health",
+    "what if": "/analyses/plan?set=window%3D20m%3Bcoverage%3D0.2%3Bdies%3Dkvm4",
+    "size against risk": "/analyses/cpu-sizing?set=window%3D20m%3Bcoverage%3D0.2%3Bsamples%3D1",
+    "rebalance": "/analyses/rebalance?set=window%3D20m%3Bcoverage%3D0.2%3Bimbalance%3D0%3Brounds%3D1%3Bgain%3D0",
+    "finding": "/domains/web-01",
 }
 RULES = {
     "light": "{runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']}",
@@ -51,6 +56,7 @@ def settled(page: Page) -> None:
     """Wait until the page shows what it was asked for."""
     expect(page.get_by_test_id("live")).to_contain_text("live")
     expect(page.get_by_text("Loading …")).to_have_count(0)
+    expect(page.get_by_text("Running …")).to_have_count(0)
 
 
 def start_of(address: str) -> float:

@@ -83,6 +83,10 @@ def test_fired_told_silenced_resolved(watched: Running) -> None:
         assert "resolved" in hook.received[1]["title"]
         told = [(one["rule"], one["what"]) for one in watched.get("/api/v1/alerts/history")["entries"]]
         assert sorted(told) == [("host-down", "fired"), ("runs", "fired"), ("runs", "resolved")]
+        of_domain = watched.get(f"/api/v1/alerts/history?subject={found['runs']['subject']['domain']}")["entries"]
+        assert [one["what"] for one in of_domain] == ["resolved", "fired"]
+        of_host = watched.get(f"/api/v1/alerts/history?subject={found['host-down']['subject']['host']}")["entries"]
+        assert [one["rule"] for one in of_host] == ["host-down"]
         assert len(mail.received) == 1
         until(lambda: not send(watched, "GET", "outbox")["letters"], "the outbox to be empty")
 

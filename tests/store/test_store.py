@@ -19,6 +19,8 @@ from virtscope.store import Range, database
 from virtscope.store.levels import Retention
 
 HOUR = 3_600_000
+SECOND = 1_000_000_000
+"""Of CPU time, ns."""
 START = 1_800_000_000_000 // HOUR * HOUR
 CPU = [QUANTITY[Scope.DOMAIN, "cpu_cores"]]
 READ = [QUANTITY[Scope.DOMAIN, "disk_read"]]
@@ -67,6 +69,40 @@ def test_series_has_a_value_for_each_step_and_null_where_nothing_is_known(open_s
     assert found[0].values == pytest.approx([0.5, 0.5, 0.5, 0.5, None, None])
     assert found[0].coverage == pytest.approx(4 / 6)
     assert open_store.store.series(CPU, ["nobody"], Range(START, START + 120_000, 20_000)) == []
+
+
+def test_peaks_are_the_highest_readings_hot_and_archived(tmp_path: Path) -> None:
+    """One of thirty readings in 5 minutes is a burst: the average hides it, the peak does not."""
+    time, samples = 0, []
+    for at in range(0, 3600, 10):
+        time += 8 * SECOND if at % 300 == 100 else SECOND
+        samples.append(
+            sample(
+                "h",
+                START + at * 1000,
+                {
+                    Scope.DOMAIN: [row(Scope.DOMAIN, ("d",), cpu_time=time, vcpus=2)],
+                    Scope.VCPU: [row(Scope.VCPU, ("d", 0), delay=time)],
+                },
+            )
+        )
+    wanted = [QUANTITY[Scope.DOMAIN, name] for name in ("cpu_cores", "cpu_ratio", "steal_ratio", "vcpus")]
+    over = Range(START, START + HOUR, 300_000)
+    with opened(tmp_path) as made:
+        made.store.append([batch(1, *samples)])
+        hot = made.store.banded(wanted, [], over)
+        made.archive.run(START + 4 * HOUR + 1)
+        archived = made.store.banded(wanted, [], over)
+        plain = made.store.series(wanted, [], over)
+    for found in (hot, archived):
+        cores, share, steal, vcpus = found
+        assert cores.peaks == pytest.approx([0.8] * 12)
+        assert share.peaks == pytest.approx([0.4] * 12)
+        assert vcpus.peaks == [2.0] * 12
+        assert all(type(peak) is float for peak in vcpus.peaks)
+        assert steal.peaks is None, "a sum's parts need not be highest at the same time"
+        assert [one.values for one in found] == [pytest.approx(one.values) for one in plain]
+        assert max(value or 0 for value in cores.values) < 0.13
 
 
 def test_a_restart_of_the_guest_is_no_spike(open_store: Opened) -> None:

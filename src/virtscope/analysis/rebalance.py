@@ -13,14 +13,16 @@ apart or together are respected. See ``balance``, ``solver`` and ``moves``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from shlex import quote
 
 import polars as pl
 
 from virtscope.analysis import evidence
 from virtscope.analysis.balance import Rebalance, Rules, rebalance
-from virtscope.analysis.finding import NOTHING, Figure, Finding, Severity
+from virtscope.analysis.finding import NOTHING, Figure, Finding, Pointer, Severity
 from virtscope.analysis.moves import Step
+from virtscope.analysis.placement import loads
 from virtscope.analysis.registry import Analysis
 from virtscope.analysis.settings import HOUR, Settings
 from virtscope.analysis.standing import COVERAGE, SETTINGS, Standing, needs, standing
@@ -61,7 +63,7 @@ def _run(tables: Tables, settings: Settings) -> list[Finding]:
     rules = Rules(settings[IMBALANCE], settings[ROUNDS], settings[GAIN], settings[PATIENCE])
     result = rebalance(found.fleet, rounds, rules)
     steps = result.order.steps if result.order else ()
-    return [_whole(tables, found, result), *(_step(tables, found, at, step) for at, step in enumerate(steps, 1))]
+    return [_whole(tables, found, result), *_steps(tables, found, steps)]
 
 
 def _rounds(tables: Tables, settings: Settings, found: Standing) -> list[float]:
@@ -116,20 +118,36 @@ def _whole(tables: Tables, found: Standing, result: Rebalance) -> Finding:
     )
 
 
-def _step(tables: Tables, found: Standing, number: int, step: Step) -> Finding:
+def _steps(tables: Tables, found: Standing, steps: Sequence[Step]) -> Iterator[Finding]:
+    """A finding for each step, with the loads of both hosts before it and after it."""
+    where = dict(found.fleet.now)
+    for number, step in enumerate(steps, 1):
+        before = loads(found.fleet, where)
+        where[step.domain] = step.target
+        yield _step(tables, found, number, step, before, loads(found.fleet, where))
+
+
+def _step(  # a step, and what it changes
+    tables: Tables, found: Standing, number: int, step: Step, before: Mapping[str, float], after: Mapping[str, float]
+) -> Finding:
     row = found.domains[step.domain]
+    hosts = [Pointer("cpu_ratio", step.source), Pointer("cpu_ratio", step.target)]
     return Finding(
         NAME,
         evidence.domain(row, part=f"step {number}"),
         "make room" if step.parked else "migrate",
         Severity.INFO,
         _told(found, step),
-        evidence.evidence(tables, row["cpu_demand.samples"]),
+        evidence.evidence(tables, row["cpu_demand.samples"], hosts),
         round(found.share_known(), 3),
         (
             Figure("step", number, ""),
             Figure("CPU wanted, p95", found.fleet.domain[step.domain].cpu, "cores"),
             Figure("memory", row["memory"], "bytes"),
+            Figure("load of the source", before[step.source], "ratio"),
+            Figure("load of the source afterwards", after[step.source], "ratio"),
+            Figure("load of the target", before[step.target], "ratio"),
+            Figure("load of the target afterwards", after[step.target], "ratio"),
         ),
         None,
         migration(row["id"], found.host_name(step.target)),

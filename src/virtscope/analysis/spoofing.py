@@ -20,6 +20,7 @@ from virtscope.filter_tree import Match, Node, Rule
 
 _LEVEL_2 = frozenset({"mac", "vlan", "stp", "arp", "rarp", "ip", "ipv6"})
 _NOT_FOR_MATCHING = frozenset({"comment", "state", "statematch"})
+_STOPS = frozenset({"drop", "reject"})
 _TYPES = {"ipv4": "0x800", "ipv6": "0x86dd", "arp": "0x806"}
 _FORGED_MAC = "02:00:5e:00:53:66"
 _FORGED = {"ipv4": "198.51.100.66", "ipv6": "2001:db8:66::66"}
@@ -58,10 +59,42 @@ def forgeries(mac: str, ip: str | None = None) -> tuple[Forgery, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a frame fares behind a filter."""
+
+    passes: bool
+    rule: Rule | None
+    """The one that decides; None where no rule speaks of the frame, so that it passes."""
+
+
+def way(tree: Node, frame: Frame) -> Way:
+    """Whether a frame leaves the guest, and by which rule."""
+    placed = list(_placed(tree))
+    first = _level_2(placed, frame)
+    if first is not None and first.action != "accept":
+        return Way(False, first)
+    second = _level_3(placed, frame)
+    if second is not None and second.action in _STOPS:
+        return Way(False, second)
+    return Way(True, first or second)
+
+
 def passes(tree: Node, frame: Frame) -> bool:
     """Whether a frame leaves the guest."""
-    placed = list(_placed(tree))
-    return _level_2(placed, frame) and _level_3(placed, frame)
+    return way(tree, frame).passes
+
+
+def place(tree: Node, rule: Rule) -> tuple[tuple[int, ...], int] | None:
+    """Where in a tree this very rule stands: the children to go down by, and its number there."""
+    for number, own in enumerate(tree.rules):
+        if own is rule:
+            return (), number
+    for number, child in enumerate(tree.children):
+        found = place(child, rule)
+        if found is not None:
+            return (number, *found[0]), found[1]
+    return None
 
 
 def _placed(node: Node) -> Iterator[tuple[str, int, Rule]]:
@@ -73,7 +106,8 @@ def _placed(node: Node) -> Iterator[tuple[str, int, Rule]]:
         yield from _placed(child)
 
 
-def _level_2(placed: Iterable[tuple[str, int, Rule]], frame: Frame) -> bool:
+def _level_2(placed: Iterable[tuple[str, int, Rule]], frame: Frame) -> Rule | None:
+    """The rule that accepts or drops a frame; None where none does."""
     chains: dict[str, list[Rule]] = {}
     begins: dict[str, int] = {}
     for chain, priority, rule in placed:
@@ -83,30 +117,27 @@ def _level_2(placed: Iterable[tuple[str, int, Rule]], frame: Frame) -> bool:
     entries: list[tuple[int, str | Rule]] = [(rule.priority, rule) for rule in chains.pop("root", [])]
     entries += [(begins[chain], chain) for chain in chains if _enters(chain, frame)]
     for _, entry in sorted(entries, key=lambda entry: entry[0]):
-        fate = _fate([entry], frame) if isinstance(entry, Rule) else _fate(chains[entry], frame)
-        if fate in ("accept", "drop"):
-            return fate == "accept"
-    return True
+        found = _deciding([entry] if isinstance(entry, Rule) else chains[entry], frame)
+        if found is not None and found.action != "return":
+            return found
+    return None
 
 
-def _level_3(placed: Iterable[tuple[str, int, Rule]], frame: Frame) -> bool:
+def _level_3(placed: Iterable[tuple[str, int, Rule]], frame: Frame) -> Rule | None:
+    """The rule of the host's packet filter that decides; None where none does, or it does not see the frame."""
     if frame.protocol == "arp":
-        return True
+        return None
     rules = [rule for _, _, rule in placed if any(match.protocol not in _LEVEL_2 for match in rule.matches)]
-    return _fate(rules, frame) != "drop"
+    return _deciding(rules, frame)
 
 
-def _fate(rules: Iterable[Rule], frame: Frame) -> str:
-    """What becomes of a frame in a chain: ``accept``, ``drop``, or ``return`` where nothing in it decides."""
+def _deciding(rules: Iterable[Rule], frame: Frame) -> Rule | None:
+    """The rule of a chain that accepts, stops or returns a frame; None where nothing in it decides."""
     for rule in sorted(rules, key=lambda rule: rule.priority):
-        if rule.matches and not any(_fits(match, frame) for match in rule.matches):
-            continue
-        match rule.action:
-            case "accept" | "return":
-                return rule.action
-            case "drop" | "reject":
-                return "drop"
-    return "return"
+        fits = not rule.matches or any(_fits(match, frame) for match in rule.matches)
+        if fits and (rule.action in ("accept", "return") or rule.action in _STOPS):
+            return rule
+    return None
 
 
 def _enters(chain: str, frame: Frame) -> bool:

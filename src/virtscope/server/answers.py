@@ -336,6 +336,27 @@ class FilterDetail(FilterAnswer):
 
 
 @dataclass(frozen=True, slots=True)
+class ForgeryAnswer:
+    """A forged frame, walked through the rules of an interface's filter."""
+
+    name: str
+    """What is forged: ``MAC``, ``IP``, ``ARP (MAC)``, ``ARP (IP)`` or ``IPv6``."""
+    passes: bool
+    place: list[int] | None
+    """Where the rule stands that decides: the children to go down by, from the tree's root; null where none does."""
+    rule: int | None
+    """Its number there."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardAnswer(Guard):
+    """The filter of one interface, and what gets past it."""
+
+    forgeries: Sequence[ForgeryAnswer] = ()
+    """None where the interface has no filter."""
+
+
+@dataclass(frozen=True, slots=True)
 class GuardsAnswer:
     """The filter of each interface of a domain, resolved with the interface's values."""
 
@@ -343,7 +364,7 @@ class GuardsAnswer:
     domain_name: str
     host: str
     host_name: str
-    interfaces: list[Guard]
+    interfaces: list[GuardAnswer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -472,6 +493,8 @@ class SeriesItem:
     object: dict[str, str | int]
     quantity: str
     points: list[float | None]
+    peaks: list[float | None] | None = None
+    """The highest reading in each step; null where it was not asked for, is not known, or is the point itself."""
 
 
 @dataclass(frozen=True, slots=True)

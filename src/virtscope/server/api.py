@@ -21,7 +21,7 @@ from virtscope.server import answers, parameters
 from virtscope.server.now import Now
 from virtscope.server.scoped import Seen
 from virtscope.server.services import Services
-from virtscope.store import Range
+from virtscope.store import Range, Series, with_peaks
 
 MOST_DEVICES = 64
 """How many devices of one kind a domain is taken to have at most, when the size of an answer is foreseen."""
@@ -207,10 +207,17 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
         start: Moment = -3600,
         end: Moment | None = None,
         step: Annotated[float, Query(allow_inf_nan=False, ge=1, le=86_400)] | None = None,
+        peaks: bool = False,
     ) -> Response:
-        """Quantities over a range of time, a value for each step: of these objects, or of all."""
+        """Quantities over a range of time, an average for each step: of these objects, or of all.
+
+        With ``peaks`` the highest reading of each step is told beside its average, where the store knows it.
+        """
         wanted, chosen, over = _asked(services, scope, quantity, object, start, end, step)
-        found = services.store.series(chosen, wanted.owners, over)
+        if peaks:
+            found = with_peaks(services.store, chosen, wanted.owners, over)
+        else:
+            found = services.store.series(chosen, wanted.owners, over)
         return _json(
             answers.SeriesAnswer(
                 over.start / 1000,
@@ -218,7 +225,7 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
                 over.step / 1000,
                 [at / 1000 for at in over.times],
                 [
-                    answers.SeriesItem(dict(item.object), item.quantity, list(item.values))
+                    answers.SeriesItem(dict(item.object), item.quantity, list(item.values), _peaks(item))
                     for item in found
                     if wanted.wants(dict(item.object))
                 ],
@@ -381,3 +388,12 @@ def _fresh(request: Request, services: Services, answer: Callable[[Now], object]
 
 def _json(answer: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(msgspec.json.encode(answer), status, headers or {"Cache-Control": "no-store"}, "application/json")
+
+
+def _peaks(item: Series) -> list[float | None] | None:
+    """The peaks of a series, unless they say no more than its averages."""
+    if item.peaks is None:
+        return None
+    pairs = zip(item.values, item.peaks, strict=True)
+    says_more = any(peak is not None and mean is not None and peak - mean > 1e-6 * abs(mean) for mean, peak in pairs)
+    return list(item.peaks) if says_more else None

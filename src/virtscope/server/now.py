@@ -11,6 +11,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from virtscope import codes, filter_tree
+from virtscope.analysis import spoofing
 from virtscope.catalogue import Scope
 from virtscope.errors import Ambiguous, NotFound
 from virtscope.sample import (
@@ -181,7 +182,7 @@ class Now:
             facts.name,
             facts.host,
             self._host_names().get(facts.host, facts.host),
-            [filter_tree.guard(nic, filters, bindings) for nic in facts.nics],
+            [_guard(filter_tree.guard(nic, filters, bindings)) for nic in facts.nics],
         )
 
     def networks(self) -> list[answers.NetworkAnswer]:
@@ -400,6 +401,20 @@ class Now:
     def _figures(self, scope: Scope, *key: str) -> answers.Figures:
         row = self.latest(scope).get(key)
         return dict(row.values) if row else {}
+
+
+def _guard(guard: filter_tree.Guard) -> answers.GuardAnswer:
+    """A guard with what gets past it."""
+    forgeries = spoofing.forgeries(guard.mac, guard.parameters.get("IP"))
+    tried = [_tried(guard.tree, forgery) for forgery in forgeries] if guard.tree else []
+    return answers.GuardAnswer(**{one.name: getattr(guard, one.name) for one in fields(guard)}, forgeries=tried)
+
+
+def _tried(tree: filter_tree.Node, forgery: spoofing.Forgery) -> answers.ForgeryAnswer:
+    way = spoofing.way(tree, forgery.frame)
+    found = spoofing.place(tree, way.rule) if way.rule else None
+    place, number = (list(found[0]), found[1]) if found else (None, None)
+    return answers.ForgeryAnswer(forgery.name, way.passes, place, number)
 
 
 def _filter(facts: FilterFacts, hosts: Mapping[str, str], used: int) -> answers.FilterAnswer:

@@ -38,7 +38,7 @@ from virtscope.server.fleet import Directory, Host
 from virtscope.server.now import Now
 from virtscope.server.present import Present
 from virtscope.server.services import Chronicle, Found, Services, Stream
-from virtscope.store import Latest, Range, Reader, Series, Summary, Version
+from virtscope.store import Latest, Range, Reader, Series, Summary, Version, with_peaks
 from virtscope.store.findings import Dismissal, Kept, Run
 from virtscope.store.tabular import tabular
 
@@ -172,6 +172,10 @@ class _Store:
     def series(self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> list[Series]:
         his = self._his(quantities, objects)
         return self._whole.series(quantities, his, over) if his else []
+
+    def banded(self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> list[Series]:
+        his = self._his(quantities, objects)
+        return with_peaks(self._whole, quantities, his, over) if his else []
 
     def summary(
         self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range, percentiles: Sequence[float]

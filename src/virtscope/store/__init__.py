@@ -51,6 +51,8 @@ class Series:
     object: Mapping[str, str | int]
     quantity: str
     values: Sequence[float | None]
+    peaks: Sequence[float | None] | None = None
+    """The highest reading in each step; None where that was not asked for, or is not known."""
 
     @property
     def coverage(self) -> float:
@@ -134,6 +136,19 @@ class Tabular(Protocol):
 
     def steps(self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> pa.Table:
         """The quantities of each object, a row for each step (``Steps``)."""
+
+
+@runtime_checkable
+class Banded(Protocol):
+    """A store that knows what averages over steps hide."""
+
+    def banded(self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> list[Series]:
+        """As ``Reader.series``, with the peaks of those quantities of which they are known."""
+
+
+def with_peaks(store: Reader, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> list[Series]:
+    """Series with their peaks where the store knows them, and without where it does not."""
+    return (store.banded if isinstance(store, Banded) else store.series)(quantities, objects, over)
 
 
 class Store(Reader, Protocol):

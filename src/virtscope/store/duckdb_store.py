@@ -122,6 +122,22 @@ class DuckdbStore:
             )
         return _series(keys, quantities, rows, over)
 
+    def banded(self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> list[Series]:
+        """The quantities of each object over a range, with their peaks. See ``Banded``."""
+        keys = object_keys(quantities[0].scope)
+        with Snapshot(self._database) as snapshot:
+            rows = snapshot.rows(
+                self._values(snapshot, quantities, objects, over, peaks=True)
+                + f" ORDER BY {', '.join((*keys, 'step'))}"
+            )
+        found = _series(keys, (*quantities, *quantities), rows, over)
+        number = len(quantities)
+        return [
+            Series(mean.object, mean.quantity, mean.values, None if peak.coverage == 0 else peak.values)
+            for at in range(0, len(found), 2 * number)
+            for mean, peak in zip(found[at : at + number], found[at + number : at + 2 * number], strict=True)
+        ]
+
     def summary(
         self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range, percentiles: Sequence[float]
     ) -> list[Summary]:
@@ -336,6 +352,8 @@ class DuckdbStore:
         objects: Sequence[str],
         over: Range,
         without: Collection[int] = (),
+        *,
+        peaks: bool = False,
     ) -> str:
         """The values of each step: out of rollups where steps are whole rollup steps, else out of raw rows.
 
@@ -353,7 +371,7 @@ class DuckdbStore:
             old = snapshot.rollups(scope, over.start, edge, over.step, where, without) if edge > over.start else None
             return f"{fresh} UNION ALL BY NAME SELECT *, {step} AS step FROM ({old})" if old else fresh
 
-        return quantity_sql.values(quantities, relation)
+        return quantity_sql.values(quantities, relation, peaks=peaks)
 
     def _load(self) -> None:
         newest = self._load_newest()

@@ -7,7 +7,7 @@ that raw data and rollups are read alike. *Values* then combine the steps of an 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeAlias, TypeVar
 
 from virtscope.catalogue import (
@@ -154,16 +154,20 @@ def _newest(scope: Scope, n: str) -> str:
     )
 
 
-def values(quantities: Sequence[Quantity], relation: Relation, *, per_host: bool = False) -> str:
+def values(quantities: Sequence[Quantity], relation: Relation, *, per_host: bool = False, peaks: bool = False) -> str:
     """Quantities of one scope, one row for each object and step, unknown where a metric is.
 
     Columns: the object's keys, ``step``, then a DOUBLE for each quantity, by its name. A domain is one object
-    wherever it runs, unless ``per_host`` tells its hosts apart.
+    wherever it runs, unless ``per_host`` tells its hosts apart. With ``peaks``, a DOUBLE for each quantity follows,
+    ``<name> peak``: the highest of its readings in the step. It is known of a single rate or gauge, and of one divided
+    by a gauge, which is taken as its average in the step; a sum's parts need not be highest at the same time: NULL.
     """
     scope = quantities[0].scope
     keys = object_keys(scope, per_host=per_host)
     plan = _Plan(scope, keys)
     columns = ", ".join(f'{plan.column(quantity.formula)} AS "{quantity.name}"' for quantity in quantities)
+    if peaks:
+        columns += "".join(f', {plan.peak(q.formula) or "NULL::DOUBLE"} AS "{q.name} peak"' for q in quantities)
     parts = plan.parts(relation)
     using = ", ".join((*keys, "step"))
     joined = parts[0] + "".join(f" FULL JOIN {part} USING ({using})" for part in parts[1:])
@@ -183,6 +187,7 @@ class _Plan:
         self._scope = scope
         self._keys = keys
         self._own: list[Rate | Gauge] = []
+        self._peaks: set[Rate | Gauge] = set()
         self._totals: dict[Scope, list[Expression]] = {}
 
     def column(self, expression: Expression) -> str:
@@ -198,6 +203,20 @@ class _Plan:
                 return _leaf_name(expression)
         raise TypeError(f"BUG: {expression!r} is no expression of the catalogue")
 
+    def peak(self, expression: Expression) -> str | None:
+        """The highest of an expression's readings as SQL, once its column is planned; None where that is not known."""
+        match expression:
+            case Combined("/", left, Gauge() as right):
+                above = self.peak(left)
+                return above and _combined("/", above, _leaf_name(right))
+            case Combined("|", left, right):
+                first, second = self.peak(left), self.peak(right)
+                return first and second and _combined("|", first, second)
+            case Rate() | Gauge():
+                self._peaks.add(expression)
+                return _peak_name(expression)
+        return None
+
     def parts(self, relation: Relation) -> list[str]:
         """The names of the queries to join."""
         return [name for name in self.queries(relation) if not name.startswith("each_")]
@@ -206,7 +225,7 @@ class _Plan:
         """The common table expressions of the answer, in order."""
         queries: dict[str, str] = {}
         if self._own:
-            queries["own"] = _leaves(self._scope, self._keys, self._own, relation)
+            queries["own"] = _leaves(self._scope, self._keys, self._own, relation, self._peaks)
         for inner, expressions in self._totals.items():
             found = dict.fromkeys(leaf for of in expressions for _, leaf in leaves(of, inner))
             keys = object_keys(inner, per_host="host" in self._keys)
@@ -220,10 +239,21 @@ class _Plan:
         return queries
 
 
-def _leaves(scope: Scope, keys: Sequence[str], wanted: Sequence[Rate | Gauge], relation: Relation) -> str:
-    """One row for each object and step: every wanted rate and average, in base units."""
+def _leaves(
+    scope: Scope,
+    keys: Sequence[str],
+    wanted: Sequence[Rate | Gauge],
+    relation: Relation,
+    peaks: Collection[Rate | Gauge] = (),
+) -> str:
+    """One row for each object and step: every wanted rate and average, in base units; of some the peak, too."""
     metrics = [METRIC[scope, name] for name in dict.fromkeys(leaf.metric for leaf in wanted)]
     columns = ", ".join(f"{_leaf(leaf, METRIC[scope, leaf.metric].scale)} AS {_leaf_name(leaf)}" for leaf in wanted)
+    columns += "".join(
+        f", {_highest(leaf, METRIC[scope, leaf.metric].scale)} AS {_peak_name(leaf)}"
+        for leaf in wanted
+        if leaf in peaks
+    )
     group = ", ".join((*keys, "step"))
     return f"SELECT {group}, {columns} FROM ({relation(scope, metrics)}) GROUP BY {group}"
 
@@ -233,6 +263,14 @@ def _leaf(leaf: Rate | Gauge, scale: float) -> str:
     if isinstance(leaf, Rate):
         return f'sum("{name}__increase") * {scale!r} / nullif(sum("{name}__seconds"), 0)'
     return f'sum("{name}__sum") * {scale!r} / nullif(sum("{name}__count"), 0)'
+
+
+def _highest(leaf: Rate | Gauge, scale: float) -> str:
+    return f'max("{leaf.metric}__{"peak" if isinstance(leaf, Rate) else "max"}")::DOUBLE * {scale!r}'
+
+
+def _peak_name(leaf: Rate | Gauge) -> str:
+    return f'"peak {leaf.metric}"'
 
 
 def _leaf_name(leaf: Rate | Gauge) -> str:

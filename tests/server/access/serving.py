@@ -160,8 +160,12 @@ def serving(
     uris: Sequence[str] = projects.URIS,
     told: Sequence[Batch] = (),
     interval: float = 5.0,
+    alerts: Callable[[Book], None] | None = None,
 ) -> Iterator[Served]:
-    """A server in a thread, on a port and on a socket of its own; over two projects, unless the agents told else."""
+    """A server in a thread, on a port and on a socket of its own; over two projects, unless the agents told else.
+
+    ``alerts`` writes what is known of alerts before the rules are asked for the first time.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
     own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     own.bind(str(folder / "server.sock"))
@@ -197,7 +201,7 @@ def serving(
             keep_days=14,
             board=board,
         )
-        alerting = _alerting(registry, present)
+        alerting = _alerting(registry, present, alerts or _of_two_projects)
         app = application(services, access, alerting=alerting)
         by_port = uvicorn.Server(uvicorn.Config(app, log_config=None, proxy_headers=False, **options))
         by_socket = uvicorn.Server(uvicorn.Config(app, log_config=None, proxy_headers=False, lifespan="off"))
@@ -226,13 +230,19 @@ def serving(
             own.close()
 
 
-def _alerting(registry: Registry, present: Present) -> Alerting:
-    """Alerts on every domain, under a rule and beside a silence that name the other project."""
-
+def _alerting(registry: Registry, present: Present, fill: Callable[[Book], None]) -> Alerting:
     def world() -> World:
         return world_of(present.now(), tuple, tuple)
 
     book = Book(registry)
+    fill(book)
+    courier = Courier(book, tuple, "http://localhost/", ())
+    watch = Watch(book, world, "http://localhost/", courier.wake, pause=3_600.0)
+    return Alerting(book, watch, courier, world)
+
+
+def _of_two_projects(book: Book) -> None:
+    """Alerts on every domain, under a rule and beside a silence that name the other project."""
     rule = Rule("every", "domains", "not name:nobody", where="not name:canary-nobody", severity=Severity.CRITICAL)
     book.put_rules([rule], ADMIN)
     book.silence(Silence(0, f"project:{projects.OTHER_PROJECT}", 0, 2**62, "canary", ADMIN))
@@ -246,9 +256,6 @@ def _alerting(registry: Registry, present: Present) -> Alerting:
     changes = [Change(alert, now_ms()) for alert in found]
     happened = [(change, rule.severity, "canary-db uses 3 cores") for change in changes]
     book.record([change.alert for change in changes], (), happened, ())
-    courier = Courier(book, tuple, "http://localhost/", ())
-    watch = Watch(book, world, "http://localhost/", courier.wake, pause=3_600.0)
-    return Alerting(book, watch, courier, world)
 
 
 @contextmanager

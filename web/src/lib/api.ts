@@ -138,6 +138,15 @@ export interface Guard {
   missing: string[];
   binding: { filter: string | null; problem: string | null } | null;
   problem: string | null;
+  forgeries: Forgery[];
+}
+/** A forged frame, walked through the rules of a filter. */
+export interface Forgery {
+  name: string;
+  passes: boolean;
+  /** Where the rule stands that decides: the children to go down by; null where none does. */
+  place: number[] | null;
+  rule: number | null;
 }
 export interface Pool {
   id: string;
@@ -177,7 +186,14 @@ export interface Series {
   end: number;
   step: number;
   times: number[];
-  series: { object: Record<string, string | number>; quantity: string; points: (number | null)[] }[];
+  series: {
+    object: Record<string, string | number>;
+    quantity: string;
+    /** The average of each step. */
+    points: (number | null)[];
+    /** The highest reading of each step; null where it was not asked for, is not known, or is no other. */
+    peaks: (number | null)[] | null;
+  }[];
 }
 export interface Happening {
   at: number;

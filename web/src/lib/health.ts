@@ -1,5 +1,6 @@
 // How the server does, and its agents, as the API tells it.
 import { get, Problem, send } from './api';
+import type { StoreLevel } from './keeping';
 
 export interface OwnFigure {
   name: string;
@@ -15,6 +16,7 @@ export interface HealthDetail {
   started: number;
   version: string;
   figures: OwnFigure[];
+  store: StoreLevel[];
 }
 
 export interface Agent {

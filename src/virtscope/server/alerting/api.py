@@ -94,8 +94,9 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
         since: Moment = -86_400.0,
         until: Moment | None = None,
         limit: Annotated[int, Query(ge=1, le=5_000)] = 500,
+        subject: Annotated[str, Query(max_length=300)] = "",
     ) -> Response:
-        """What happened to alerts, newest first."""
+        """What happened to alerts, newest first; to those of one domain, or of one host without its domains, by id."""
         end = time.time() if until is None else until
         begin = end + since if since < 0 else since
         visible = _visible(services)
@@ -110,7 +111,7 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
                 value=entry.alert.value,
                 note=entry.note if visible is None else "",  # it names whoever is on the same host
             )
-            for entry in here.book.history(int(begin * 1000), int(end * 1000) + 1, limit)
+            for entry in here.book.history(int(begin * 1000), int(end * 1000) + 1, limit, subject)
             if _is_visible(entry.alert.subject, visible)
         ]
         return _json(shapes.History(entries))

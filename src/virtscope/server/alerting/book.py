@@ -183,12 +183,17 @@ class Book:
             for receiver, message in messages:
                 _post(connection, receiver, message, now)
 
-    def history(self, since: int, until: int, limit: int = 500) -> list[Entry]:
-        """What happened between two times (Unix ms), newest first."""
+    def history(self, since: int, until: int, limit: int = 500, subject: str = "") -> list[Entry]:
+        """What happened between two times (Unix ms), newest first; to all, or to a domain or a host and its own parts.
+
+        A host's domains are no parts of it.
+        """
         rows = self._registry.rows(
             """SELECT number, at, severity, what, alert, note FROM alert_history
-               WHERE at >= ? AND at < ? ORDER BY number DESC LIMIT ?""",
-            [since, until, limit],
+               WHERE at >= ?1 AND at < ?2 AND (?4 = '' OR ?4 =
+                   coalesce(nullif(alert ->> '$.subject.domain', ''), alert ->> '$.subject.host'))
+               ORDER BY number DESC LIMIT ?3""",
+            [since, until, limit, subject],
         )
         return [
             Entry(number, at, Severity(severity), what, msgspec.json.decode(alert, type=Alert), note)
