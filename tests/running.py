@@ -42,6 +42,7 @@ class Running:
     """A ``virtscope up`` or ``virtscope server`` of its own process."""
 
     def __init__(self, data: Path, *arguments: str, program: str = "up") -> None:
+        self.data = data
         listen = () if "--listen" in arguments else ("--listen", "127.0.0.1:0")
         command = [sys.executable, "-m", "virtscope", program, *listen, "--data", str(data), *arguments]
         environment = {**os.environ, "COLUMNS": "500", "NO_COLOR": "1"}

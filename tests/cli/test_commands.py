@@ -75,7 +75,7 @@ def test_the_help_of_all_says_what_each_says(entry: commands.Entry) -> None:
     assert entry.help == said
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if not is_group(name) and name not in ("up", "agent", "server")])
+@pytest.mark.parametrize("name", [name for name in ALL if not is_group(name)])
 def test_every_command_has_an_example_that_makes_sense(name: str) -> None:
     assert examples(name), f"'virtscope {name}' has no example"
     for example in examples(name):

@@ -214,7 +214,7 @@ def add_receiver(
 ) -> None:
     """Have somebody told. An address holds secrets: give it over standard input where others share the machine.
 
-    Example: virtscope alerts receivers add ops mailto://mail.example.org?to=ops@example.org
+    Example: virtscope alerts receivers add ops 'mailto://virtscope@mail.example.org?to=ops@example.org'
     """
     address = sys.stdin.readline().strip() if url == "-" else url
     made = Server(server).send("POST", "receivers", {"name": name, "url": address, "least": least})

@@ -29,7 +29,7 @@ def command(app: typer.Typer, program: Program, here: Here, run: Callable[[Resol
         program: what may be set.
         here: the same with its user's defaults.
         run: hears of the settings once they make sense.
-        text: the first line of its help.
+        text: its help, with an example.
     """
 
     def called(config: Path | None, check: bool, **flags: object) -> None:

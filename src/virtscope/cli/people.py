@@ -182,7 +182,7 @@ def create_token(
 ) -> None:
     """Make an API token. It is written once, to standard output, and cannot be shown again.
 
-    Example: virtscope api-tokens create backup --days 90
+    Example: virtscope api-tokens create backup --days 30
     """
     from virtscope.cli.source import Server
 

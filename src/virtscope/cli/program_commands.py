@@ -32,11 +32,26 @@ def _agent(resolved: Resolved) -> None:
 
 
 options.command(
-    programs, UP, up_here, _up, "Watch hypervisors and serve the page and the API in one process, until Ctrl-C."
+    programs,
+    UP,
+    up_here,
+    _up,
+    "Watch hypervisors and serve the page and the API in one process, until Ctrl-C."
+    "\n\nExample: virtscope up --connect qemu:///system --data /tmp/virtscope",
 )
 options.command(
-    programs, AGENT, agent_here, _agent, "Watch hypervisors, for a server and for Prometheus, until Ctrl-C."
+    programs,
+    AGENT,
+    agent_here,
+    _agent,
+    "Watch hypervisors, for a server and for Prometheus, until Ctrl-C."
+    "\n\nExample: virtscope agent --connect qemu:///system --metrics 127.0.0.1:9177",
 )
 options.command(
-    programs, SERVER, server_here, _server, "Take in what agents deliver, and serve the page and the API, until Ctrl-C."
+    programs,
+    SERVER,
+    server_here,
+    _server,
+    "Take in what agents deliver, and serve the page and the API, until Ctrl-C."
+    "\n\nExample: virtscope server --listen 127.0.0.1:8420 --data /tmp/virtscope",
 )
