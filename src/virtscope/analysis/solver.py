@@ -1,5 +1,8 @@
 """Placement as a CP-SAT model (ortools): what cannot be otherwise is proved, within a time.
 
+A ``Placement`` puts questions, an ``Answerer`` answers them: in this process where nobody says otherwise. A server has
+them answered in a process of their own (``server/solving.py``), because a solver that fails may end its process.
+
 One boolean for each domain and each host that it may be on. Loads are whole thousandths and cores whole thousandths of
 a core, both rounded so that a placement which the model allows is one that the host can hold. Two workers take turns in
 a fixed order, from a fixed seed: the same fleet has the same answer.
@@ -11,9 +14,10 @@ of more memory than the host has) count as far as they are broken already.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from virtscope.analysis.placement import Domain, Fleet, Host, Where, groups
 
@@ -38,7 +42,61 @@ class Answer:
     """The best there is (a peak: to RESOLUTION); or, without a placement, that there is none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the solver is asked of a fleet: an objective of ``Model``, by its name."""
+
+    fleet: Fleet
+    objective: Literal["least_peak", "fewest_moves", "fewest_hosts"]
+    seconds: float
+    hint: Where
+    limit: float = 0.0
+    """The highest load of a host, where there is one."""
+    fill: int | None = None
+    """For ``fewest_hosts``."""
+
+
+Answerer: TypeAlias = Callable[[Question], Answer]
+
+NO_ANSWER = Answer(None, 0.0, False)
+
+
+def answered(question: Question) -> Answer:
+    """The answer, found in this process."""
+    model, seconds, hint = Model(question.fleet), question.seconds, question.hint
+    match question.objective:
+        case "least_peak":
+            return model.least_peak(seconds, hint)
+        case "fewest_moves":
+            return model.fewest_moves(question.limit, seconds, hint)
+        case "fewest_hosts":
+            return model.fewest_hosts(question.limit, seconds, hint, question.fill)
+
+
+ANSWERER: ContextVar[Answerer] = ContextVar("answerer", default=answered)
+"""Who answers."""
+
+
 class Placement:
+    """A fleet, asked for the best placement there is. See ``Model`` for what is meant."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+
+    def least_peak(self, seconds: float, hint: Where) -> Answer:
+        """The placement whose busiest host has the least load."""
+        return ANSWERER.get()(Question(self.fleet, "least_peak", seconds, hint))
+
+    def fewest_moves(self, peak: float, seconds: float, hint: Where) -> Answer:
+        """The placement with the fewest moves among those with no host busier than ``peak``."""
+        return ANSWERER.get()(Question(self.fleet, "fewest_moves", seconds, hint, peak))
+
+    def fewest_hosts(self, ceiling: float, seconds: float, hint: Where, fill: int | None = None) -> Answer:
+        """The placement on the fewest hosts, none busier than ``ceiling``; or the fewest moves on ``fill`` of them."""
+        return ANSWERER.get()(Question(self.fleet, "fewest_hosts", seconds, hint, ceiling, fill))
+
+
+class Model:
     """The rules of a fleet as a model, to which one objective is added."""
 
     def __init__(self, fleet: Fleet) -> None:

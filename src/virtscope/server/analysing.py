@@ -17,6 +17,7 @@ from virtscope.catalogue import QUANTITY, Scope
 from virtscope.errors import Cancelled, NotFound
 from virtscope.sample import BindingFacts, DomainFacts, FilterFacts, PoolFacts
 from virtscope.server.services import Services
+from virtscope.server.solving import apart
 from virtscope.store import Range
 from virtscope.store.tabular import tabular
 
@@ -81,7 +82,8 @@ def run(services: Services, asked: Asked, now: int, cancelled: Callable[[], bool
     needs = analysis.needs(settings)
     pieces = (subjects.all() if analysis.whole_fleet else subjects).pieces(analysis.apart)
     loaded = (_Loading(services, needs, piece, cancelled).tables(now) for piece in pieces)
-    findings = registry.run_in_pieces(analysis, loaded, settings)
+    with apart(cancelled):
+        findings = registry.run_in_pieces(analysis, loaded, settings)
     if analysis.whole_fleet and (asked.host or asked.project):
         findings = [found for found in findings if subjects.has(found)]
     if cancelled():
