@@ -55,7 +55,7 @@ SERVER_LIBRARIES = {"duckdb", "fastapi", "starlette", "pydantic", "pyarrow", "uv
 
 
 def test_the_agent_loads_no_server_library() -> None:
-    loaded = loaded_by("import virtscope.agent.collector, virtscope.agent.enrolment.renewal")
+    loaded = loaded_by("import virtscope.agent.following, virtscope.agent.enrolment.renewal")
     assert "libvirt" in loaded
     # cryptography is loaded in a process of its own: it would be a quarter of the agent's memory.
     assert not loaded & (SERVER_LIBRARIES | {"rich", "typer", "yaml", "cryptography"})

@@ -13,7 +13,7 @@ import libvirt
 import pytest
 
 from tests.running import until
-from virtscope.agent import collector, libvirt_lane
+from virtscope.agent import collector, following, libvirt_lane
 from virtscope.agent.hypervisor import DomainRecord, Hypervisor, HypervisorEvent
 from virtscope.agent.libvirt_lane import LibvirtLane, Reading
 from virtscope.agent.pace import Pace
@@ -42,7 +42,7 @@ class Sink:
 @contextmanager
 def watching(*uris: str, interval: float = 0.2) -> Iterator[Sink]:
     sink = Sink()
-    stop = collector.watch([parse(uri) for uri in uris], sink, Pace.of(interval))
+    stop = following.watch([parse(uri) for uri in uris], sink, Pace.of(interval))
     try:
         yield sink
     finally:

@@ -23,7 +23,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.running import until
-from virtscope.agent import collector, discovery, uri
+from virtscope.agent import discovery, following, uri
 from virtscope.agent.discovery import targets
 from virtscope.agent.discovery.dns_srv import DnsSource
 from virtscope.agent.discovery.file import FileSource
@@ -622,7 +622,7 @@ def test_a_file_leads_to_a_hypervisor(tmp_path: Path) -> None:
     watcher = Watcher(
         [FileSource(str(file), Template(), interval=0.05)],
         [],
-        lambda found: collector.watch([found], Sink(), Pace.of(0.2)),
+        lambda found: following.watch([found], Sink(), Pace.of(0.2)),
     )
     try:
         until(

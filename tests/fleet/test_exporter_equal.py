@@ -14,7 +14,7 @@ from lab.host import Host
 from lab.lab import Lab
 from tests.exposition.witness import parsed
 from tests.running import until
-from virtscope.agent import collector
+from virtscope.agent.following import follow
 from virtscope.agent.pace import Pace
 from virtscope.agent.settings import watching
 from virtscope.exposition.board import Board
@@ -78,7 +78,7 @@ def scraped(url: str) -> str:
 def ours(host: Host) -> str:
     """What our agent makes of its first samples, as text."""
     board = Board()
-    following = collector.follow(watching([host.uri], Pace(1, 1)), board, board)
+    following = follow(watching([host.uri], Pace(1, 1)), board, board)
     try:
 
         def made() -> str:

@@ -13,7 +13,7 @@ import pytest
 from lab.host import Host
 from lab.lab import Lab
 from tests.running import Running, running, until
-from virtscope.agent import collector
+from virtscope.agent import following
 from virtscope.agent.pace import Pace
 from virtscope.agent.settings import Write
 from virtscope.agent.uri import parse
@@ -133,7 +133,7 @@ def test_an_address_that_was_given_out(lab: Lab) -> None:
     host.run("ip", "link", "set", "asks", "up")
     host.run("busybox", "udhcpc", "-i", "asks", "-n", "-q", "-t", "20", "-s", "/bin/true", "-x", "hostname:printer")
     sink = Sink()
-    stop = collector.start(parse(host.uri), sink, Pace(0.2, 0.2, slow=0.5))
+    stop = following.start(parse(host.uri), sink, Pace(0.2, 0.2, slow=0.5))
     try:
         networks = until(
             lambda: [f for b in list(sink.batches) for f in b.others if isinstance(f, NetworkFacts) and f.leases],
@@ -190,7 +190,7 @@ def test_a_running_job_is_told(lab: Lab) -> None:
     host = lab.host("kvm2")
     copy = host.folder / "disks" / "copy.raw"
     sink = Sink()
-    stop = collector.start(parse(host.uri), sink, Pace(0.2, 0.2, slow=1))
+    stop = following.start(parse(host.uri), sink, Pace(0.2, 0.2, slow=1))
 
     def jobs() -> list[Row] | None:
         """The newest answer."""
@@ -225,7 +225,7 @@ def test_the_stats_period_is_set_only_where_that_is_allowed(lab: Lab, allowed: f
     virsh(host, "dommemstat", "steady", "--period", "0", "--live")
     sink = Sink()
     pace = Pace(0.2, 0.2, slow=0.5)
-    stop = collector.start(parse(host.uri), sink, pace, allowed)
+    stop = following.start(parse(host.uri), sink, pace, allowed)
     try:
         if allowed:
             until(lambda: "<stats period='10'/>" in virsh(host, "dumpxml", "steady"), "the stats period")

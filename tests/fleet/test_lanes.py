@@ -18,7 +18,7 @@ from lab.host import Host
 from lab.lab import Lab
 from lab.spec import GuestSpec, HostSpec
 from tests.running import until
-from virtscope.agent import collector
+from virtscope.agent import following
 from virtscope.agent.hypervisor import Hypervisor
 from virtscope.agent.kernel_lane import KernelLane, watched
 from virtscope.agent.pace import Pace
@@ -56,7 +56,7 @@ class Sink:
 @contextmanager
 def watching(host: Host, pace: Pace) -> Iterator[Sink]:
     sink = Sink()
-    stop = collector.watch([parse(host.uri)], sink, pace)
+    stop = following.watch([parse(host.uri)], sink, pace)
     try:
         yield sink
     finally:

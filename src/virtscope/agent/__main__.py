@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-from virtscope.agent import collector, uri
+from virtscope.agent import following, uri
 from virtscope.agent.pace import Pace
 from virtscope.errors import VirtscopeError
 from virtscope.sample import Batch
@@ -36,7 +36,7 @@ def main() -> int:
         uris = uri.parse_all(options.uri)
     except VirtscopeError as error:
         parser.error(f"{error} {error.hint}")
-    stop = collector.watch(uris, _Lines(), Pace.of(options.interval))
+    stop = following.watch(uris, _Lines(), Pace.of(options.interval))
     signal.sigwait({signal.SIGINT, signal.SIGTERM})
     stop()
     return 0

@@ -12,16 +12,13 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from queue import Empty, SimpleQueue
-from typing import Protocol
 
 from virtscope import __version__
-from virtscope.agent import discovery, libvirt_lane, processes
-from virtscope.agent.discovery.template import DEFAULT
-from virtscope.agent.discovery.watcher import Watcher
+from virtscope.agent import libvirt_lane
+from virtscope.agent.batches import Batches, Sink
 from virtscope.agent.guest_lane import GuestLane
 from virtscope.agent.hypervisor import BALLOON, GUEST_AGENT, Hypervisor, HypervisorEvent
 from virtscope.agent.inventory import Inventory, News
@@ -29,7 +26,8 @@ from virtscope.agent.kernel_thread import KernelThread
 from virtscope.agent.lane import Lane, close_after
 from virtscope.agent.libvirt_lane import LibvirtLane, Reading
 from virtscope.agent.pace import Pace
-from virtscope.agent.settings import Watching, Write
+from virtscope.agent.session import Session
+from virtscope.agent.settings import Write
 from virtscope.agent.slices import Slices
 from virtscope.agent.slow_lane import SlowLane, SlowReading
 from virtscope.agent.uri import ConnectionUri
@@ -37,10 +35,8 @@ from virtscope.catalogue import Scope
 from virtscope.errors import HypervisorError, Late
 from virtscope.pulse import Pulse
 from virtscope.sample import (
-    Batch,
     DomainFacts,
     Event,
-    Gone,
     GuestFacts,
     HostFacts,
     Link,
@@ -66,41 +62,6 @@ EXTRA_TICK_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 30.0
 ROUND_SECONDS = 120.0
 """How long one round of a collector may take, pauses apart, before the collector is given up as hung."""
-STOP_SECONDS = 5.0
-"""How long a collector may take to end before it is left to itself."""
-
-
-class Told(Protocol):
-    """Who hears which hypervisors are watched."""
-
-    def watch(self, uri: str) -> None:
-        """It is watched from now on."""
-
-    def leave(self, uri: str) -> None:
-        """It is not watched any more."""
-
-
-class Sink(Protocol):
-    """Where batches go."""
-
-    def put(self, batch: Batch) -> None:
-        """Take over one batch. Must not block for long: the next tick waits for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Session:
-    """Everything that belongs to one open connection."""
-
-    hypervisor: Hypervisor
-    lane: Lane
-    host: HostFacts
-    slices: Slices
-    libvirt: LibvirtLane
-    slow: SlowLane
-    kernel: KernelThread | None
-    """Only where the hypervisor may be this machine."""
-    guests: GuestLane | None
-    """Only where the operator allows to write."""
 
 
 class Collector:
@@ -117,14 +78,11 @@ class Collector:
         self._uri = uri
         self._pulse = pulse or Pulse()
         self._allowed = allowed
-        self._sink = sink
         self._pace = pace
-        self._epoch = now_ms()
-        self._sequence = 0
-        self._sending = threading.Lock()
+        self._batches = Batches(uri, sink)
         self._inventory = Inventory("")
         self._errors = 0
-        self._link = Link(uri.text, LinkState.CONNECTING, since=self._epoch, interval=pace.interval)
+        self._link = Link(uri.text, LinkState.CONNECTING, since=self._batches.epoch, interval=pace.interval)
         self._events: SimpleQueue[HypervisorEvent] = SimpleQueue()
         self._listens_to: list[Hypervisor] = []
         self._sick: frozenset[str] = frozenset()
@@ -157,7 +115,7 @@ class Collector:
         self._pulse.expect(self._uri.text, pause + max(ROUND_SECONDS, 2 * self._pace.interval))
 
     def _run(self) -> None:
-        self._send(links=(self._link,))
+        self._batches.send(links=(self._link,))
         backoff = 1.0
         while not self._stopped:
             try:
@@ -179,11 +137,11 @@ class Collector:
                 self._forgotten = True  # what it had found was not told, perhaps
                 self._pause(LONGEST_BACKOFF_SECONDS)
             finally:
-                _abandon(session)
+                session.close()
         if self._link.host:
-            self._send(events=(Event(now_ms(), self._link.host, None, "agent down", "told to stop"),))
+            self._batches.send(events=(Event(now_ms(), self._link.host, None, "agent down", "told to stop"),))
 
-    def _connect(self) -> _Session:
+    def _connect(self) -> Session:
         lane = Lane(f"libvirt {self._uri.text}")
         made: list[Hypervisor] = []
         self._listens_to = made
@@ -208,9 +166,9 @@ class Collector:
         self._link = replace(self._link, host=host.id)
         started = () if self._told_start else (Event(now_ms(), host.id, None, "agent up", f"virtscope {__version__}"),)
         self._told_start = True
-        self._send(hosts=(host,), events=started)
+        self._batches.send(hosts=(host,), events=started)
         slices = Slices(self._connect_again)
-        return _Session(
+        return Session(
             hypervisor,
             lane,
             host,
@@ -237,9 +195,9 @@ class Collector:
         return KernelThread(host, self._pace.interval, self._send_sample, self._wake.set)
 
     def _send_sample(self, sample: Sample) -> None:
-        self._send(samples=(sample,))
+        self._batches.send(samples=(sample,))
 
-    def _watch(self, session: _Session) -> None:
+    def _watch(self, session: Session) -> None:
         """Tick until stopped, or until the connection is of no use any more (then raise why)."""
         answered = due = time.monotonic()
         answers = 0
@@ -268,17 +226,17 @@ class Collector:
             due = max(due + self._interval(session, answers), time.monotonic())
             self._wait_until(due, not_before=started + EXTRA_TICK_SECONDS)
 
-    def _interval(self, session: _Session, answers: int) -> float:
+    def _interval(self, session: Session, answers: int) -> float:
         """Seconds until libvirt is asked again: soon at first, because rates need two answers, and while it is down."""
         is_beside = session.kernel is not None and session.kernel.is_running
         return self._pace.libvirt if is_beside and answers > 1 else self._pace.interval
 
-    def _tick(self, session: _Session, *, resync: bool, slow: bool) -> None:
+    def _tick(self, session: Session, *, resync: bool, slow: bool) -> None:
         """Ask libvirt for everything once, and send what it says."""
         if self._forgotten:
             self._forgotten = False
             self._inventory = Inventory(session.host.id)
-            self._send(hosts=(session.host,), links=(self._link,))
+            self._batches.send(hosts=(session.host,), links=(self._link,))
         deadline = max(ANSWER_SECONDS, self._pace.interval)
         beside = session.kernel is not None and session.kernel.is_running
         reading = session.libvirt.read(deadline, beside_kernel=beside, slow=slow)
@@ -302,7 +260,7 @@ class Collector:
         sample = libvirt_lane.with_rows(sample, late.rows)
         others = self._inventory.update_others(late.others)
         told = tuple(Event(event.at, session.host.id, event.domain, event.kind, event.detail) for event in heard)
-        self._send(
+        self._batches.send(
             samples=(sample,),
             domains=news.domains,
             others=others.others,
@@ -317,7 +275,7 @@ class Collector:
         back = [(domain, "answers again") for domain in (before - self._sick) & reading.active]
         return tuple(Event(reading.at, host, domain, kind) for domain, kind in silent + back)
 
-    def _refresh(self, session: _Session, reading: Reading, changed: set[str], *, resync: bool) -> News:
+    def _refresh(self, session: Session, reading: Reading, changed: set[str], *, resync: bool) -> News:
         """Read again the XML of the domains whose description may have changed."""
         domains = self._inventory.stale(reading.fields, changed, all_of_them=resync)
         host = session.host.id
@@ -328,7 +286,7 @@ class Collector:
         described = session.lane.call(describe, max(GIVE_UP_SECONDS, self._pace.interval)) if domains else []
         return self._inventory.update_domains(described, {domain for domain, _ in reading.fields})
 
-    def _slow(self, session: _Session, reading: Reading, *, slow: bool, agents: bool) -> SlowReading:
+    def _slow(self, session: Session, reading: Reading, *, slow: bool, agents: bool) -> SlowReading:
         """What the last rounds of the slow lanes have brought; and begin others when it is time."""
         rows: dict[Scope, Sequence[Row]] = {}
         others: dict[type[Other], Sequence[Other]] = {}
@@ -403,146 +361,8 @@ class Collector:
         if state is not self._link.state and self._link.host:
             events = (Event(since, self._link.host, None, f"host {state.value}", reason or ""),)
         self._link = replace(self._link, state=state, since=since, reason=reason)
-        self._send(links=(self._link,), events=events)
-
-    def _send(
-        self,
-        *,
-        samples: tuple[Sample, ...] = (),
-        hosts: tuple[HostFacts, ...] = (),
-        domains: tuple[DomainFacts, ...] = (),
-        others: tuple[Other, ...] = (),
-        gone: tuple[Gone, ...] = (),
-        events: tuple[Event, ...] = (),
-        links: tuple[Link, ...] = (),
-    ) -> None:
-        with self._sending:
-            self._sequence += 1
-            self._sink.put(
-                Batch(
-                    self._uri.text,
-                    self._epoch,
-                    self._sequence,
-                    now_ms(),
-                    samples,
-                    hosts,
-                    domains,
-                    others,
-                    gone,
-                    events,
-                    links,
-                )
-            )
-
-
-def _abandon(session: _Session) -> None:
-    """Close everything, without waiting for calls that hang."""
-    if session.kernel is not None:
-        session.kernel.stop()
-    session.slices.close()
-    if session.guests is not None:
-        session.guests.close()
-    close_after([session.lane, session.slow.lane], session.hypervisor.close)
+        self._batches.send(links=(self._link,), events=events)
 
 
 def _sentence(error: HypervisorError) -> str:
     return f"{error}. {error.hint}" if error.hint else str(error)
-
-
-def watch(uris: Sequence[ConnectionUri], sink: Sink, pace: Pace) -> Callable[[], None]:
-    """Start a collector for each URI, each in its own thread; the answer stops them all and waits for them."""
-    stops = [start(uri, sink, pace) for uri in uris]
-
-    def stop() -> None:
-        # All are told before any is waited for.
-        with ThreadPoolExecutor(max(1, len(stops))) as pool:
-            list(pool.map(lambda one: one(), stops))
-
-    return stop
-
-
-def start(uri: ConnectionUri, sink: Sink, pace: Pace, allowed: frozenset[Write] = frozenset()) -> Callable[[], None]:
-    """Start one collector in a thread of its own; the answer stops it and waits for it.
-
-    Args:
-        uri: the hypervisor.
-        sink: where batches go.
-        pace: how often it is read.
-        allowed: what may be written there.
-    """
-    collector, thread = _started(uri, sink, pace, allowed)
-
-    def stop() -> None:
-        collector.stop()
-        thread.join(STOP_SECONDS)
-
-    return stop
-
-
-def _started(
-    uri: ConnectionUri, sink: Sink, pace: Pace, allowed: frozenset[Write], pulse: Pulse | None = None
-) -> tuple[Collector, threading.Thread]:
-    collector = Collector(uri, sink, pace, allowed, pulse)
-    thread = threading.Thread(target=collector.run, name=f"collector {uri.text}", daemon=True)
-    thread.start()
-    return collector, thread
-
-
-@dataclass(frozen=True, slots=True)
-class Following:
-    """Hypervisors that are being watched."""
-
-    stop: Callable[[], None]
-    """End it, and wait for all collectors."""
-    resend: Callable[[], None]
-    """Have every collector tell anew what exists."""
-
-
-def follow(watching: Watching, sink: Sink, told: Told | None = None, pulse: Pulse | None = None) -> Following:
-    """Watch the hypervisors that are given and those that sources find, as they come and go.
-
-    Args:
-        watching: which, and how.
-        sink: where batches go.
-        told: hears of each hypervisor that is watched from now on, or no more.
-        pulse: hears when each collector will come round again.
-
-    Raises:
-        BadInput: a source makes no sense.
-    """
-    processes.allow_descriptors()
-    template = watching.template or DEFAULT
-    sources = [discovery.parse(text, template, allow_no_verify=watching.allow_no_verify) for text in watching.sources]
-
-    running: set[Collector] = set()
-    ending: list[float] = []
-
-    def begin(uri: ConnectionUri) -> Callable[[], None]:
-        if told is not None:
-            told.watch(uri.text)
-        collector, thread = _started(uri, sink, watching.pace, watching.allowed_on(uri.text), pulse)
-        running.add(collector)
-
-        def end() -> None:
-            collector.stop()
-            thread.join(max(0.0, ending[0] - time.monotonic()) if ending else STOP_SECONDS)
-            running.discard(collector)
-            if told is not None and not ending:
-                told.leave(uri.text)
-
-        return end
-
-    watcher = Watcher(sources, watching.uris, begin)
-
-    def stop() -> None:
-        # All are told before any is waited for: hosts that hang take as long together as one.
-        ending.append(time.monotonic() + STOP_SECONDS)
-        for collector in list(running):
-            collector.stop()
-        watcher.stop()
-
-    def resend() -> None:
-        for collector in list(running):
-            collector.resend()
-
-    return Following(stop, resend)

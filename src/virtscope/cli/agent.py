@@ -9,10 +9,10 @@ from collections.abc import Callable
 from rich.text import Text
 
 from virtscope import logs
-from virtscope.agent import collector
 from virtscope.agent.delivery import Delivery, Everyone
 from virtscope.agent.enrolment import identity
 from virtscope.agent.enrolment.identity import Identity
+from virtscope.agent.following import Following, follow
 from virtscope.agent.spool import Limits
 from virtscope.cli.greeting import Greeting
 from virtscope.errors import BadInput
@@ -43,7 +43,7 @@ def run(settings: AgentSettings) -> None:
     board = Board()
     delivery: Delivery | None = None
     listener = _listener(settings, board, lambda: {**own.process(), **(delivery.figures() if delivery else {})})
-    following: list[collector.Following] = []
+    following: list[Following] = []
 
     def resync() -> None:
         for one in following:
@@ -59,7 +59,7 @@ def run(settings: AgentSettings) -> None:
     delivery = Delivery(known, settings.state, limits, resync) if known else None
     pulse, manager = Pulse(), ServiceManager.here()
     sink = Everyone([board, delivery]) if delivery else board
-    following.append(collector.follow(settings.watching, sink, board, pulse))
+    following.append(follow(settings.watching, sink, board, pulse))
     if listener:
         listener.start()
     unwatch = manager.watch(lambda: pulse.late() + (delivery.late() if delivery else ()))

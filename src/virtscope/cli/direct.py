@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from virtscope.agent import collector
+from virtscope.agent import following
 from virtscope.agent.pace import Pace
 from virtscope.agent.uri import ConnectionUri
 from virtscope.catalogue import Scope
@@ -79,7 +79,7 @@ class Direct:
         self._stop = self._watch(interval)
 
     def _watch(self, interval: float) -> Callable[[], None]:
-        return collector.watch(self._uris, self, Pace(interval, interval, kernel_lane=False))
+        return following.watch(self._uris, self, Pace(interval, interval, kernel_lane=False))
 
     def latest(self, scope: Scope) -> list[Latest]:
         """Every object of the newest samples, with its figures since the ones before."""

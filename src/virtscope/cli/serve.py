@@ -44,7 +44,7 @@ def simulation(settings: ServerSettings, follow: Follow) -> None:
 
 def _serve(settings: ServerSettings, name: str, follow: Follow | None = None) -> None:
     try:
-        from virtscope.agent import collector
+        from virtscope.agent import following
         from virtscope.server import process
     except ModuleNotFoundError as missing:
         raise VirtscopeError(
@@ -62,7 +62,7 @@ def _serve(settings: ServerSettings, name: str, follow: Follow | None = None) ->
             told.append(Text(f"  takes   agents' deliveries at {agents} ('virtscope token create' enrols a host)"))
         greeting.begins(name, address, settings.watching, *told, *_bootstrap(secret, settings))
 
-    process.run(settings, ready, follow or collector.follow)
+    process.run(settings, ready, follow or following.follow)
     greeting.ended(name)
 
 

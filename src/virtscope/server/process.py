@@ -18,7 +18,7 @@ import uvicorn
 from starlette.requests import Request
 from starlette.routing import Route
 
-from virtscope.agent import collector
+from virtscope.agent import batches, following
 from virtscope.agent.settings import Watching
 from virtscope.alerts.observe import World
 from virtscope.exposition import own
@@ -78,14 +78,14 @@ DAY_SECONDS = 86_400.0
 SWITCH_SECONDS = 0.0005
 """How long a thread of Python keeps others waiting that want to run (5 ms unless told): a delivery is taken in by some
 threads in turn, and each turn would wait so long behind an analysis."""
-Follow: TypeAlias = Callable[[Watching, collector.Sink, collector.Told | None, Pulse | None], collector.Following]
-"""Watches what is to be watched: see ``collector.follow``."""
+Follow: TypeAlias = Callable[[Watching, batches.Sink, following.Told | None, Pulse | None], following.Following]
+"""Watches what is to be watched: see ``following.follow``."""
 Ready: TypeAlias = Callable[[str, str | None, str | None], None]
 """Hears where the page is, where agents deliver (None: nowhere), and the secret that makes the first admin where there
 is none and one is needed."""
 
 
-def run(settings: ServerSettings, ready: Ready, follow: Follow = collector.follow) -> None:
+def run(settings: ServerSettings, ready: Ready, follow: Follow = following.follow) -> None:
     """Serve until told to stop (SIGINT, SIGTERM); ``ready`` hears where, and ``follow`` is what watches.
 
     Raises:

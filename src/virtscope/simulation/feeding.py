@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
-from virtscope.agent.collector import Following, Sink, Told
+from virtscope.agent.batches import Sink
+from virtscope.agent.following import Following, Told
 from virtscope.agent.settings import Watching
 from virtscope.pulse import Pulse
 from virtscope.sample import Batch, Gone, Link, LinkState, now_ms
@@ -13,7 +14,7 @@ from virtscope.simulation.fleet import Fleet
 
 
 class Feeding:
-    """Feeds a fleet of so many hosts and domains; call it as ``collector.follow`` is called."""
+    """Feeds a fleet of so many hosts and domains; call it as ``following.follow`` is called."""
 
     def __init__(self, hosts: int, domains: int, seed: int = 1) -> None:
         self._fleet = Fleet(hosts, domains, seed)
