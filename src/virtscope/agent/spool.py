@@ -19,7 +19,6 @@ Every start begins a new epoch: a number that was used up by a record which a po
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import threading
@@ -31,8 +30,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from virtscope.agent import segment as segments
+from virtscope.agent import spool_folder
+from virtscope.agent.kept import Kept
 from virtscope.agent.losses import Losses
 from virtscope.agent.segment import Record, Segment, Writer
+from virtscope.agent.settled import Settled
 from virtscope.errors import SpoolError
 from virtscope.ranges import Ranges
 from virtscope.sample import now_ms
@@ -43,8 +45,6 @@ log = logging.getLogger(__name__)
 SEGMENT_BYTES = 512 * 1024
 HELD_BYTES = 16 * 1024 * 1024
 """What is held in memory while the disk refuses."""
-MOST_ASIDE = 32
-"""Refused frames that are kept."""
 FULL = "the spool was full"
 DAMAGED = "the spool was damaged"
 
@@ -95,29 +95,28 @@ class Spool:
         self._limits = limits or Limits()
         self._clock = clock
         self._guard = threading.RLock()
-        self._stored: dict[int, Ranges] = {}
-        self._aside: dict[int, Ranges] = {}
+        self._settled = Settled()
         self._held: deque[Record] = deque()
         self._held_bytes = 0
         self._writer: Writer | None = None
         self._synced = time.monotonic()
         self._problem: str | None = None
-        self._damaged = self._refused = 0
+        self._refused = 0
         try:
-            for part in (folder, folder / "quarantine", folder / "aside"):
-                part.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = _locked(folder / "lock")
-            self._segments = list(self._scan())
+            self._kept = Kept(folder)
+            self._lock = spool_folder.locked(folder / "lock")
+            found = spool_folder.scan(folder, self._kept)
         except OSError as error:
             raise SpoolError(
                 f"cannot use the spool {folder}: {error.strerror or error}", "Is the folder the agent's own?"
             ) from None
+        self._segments, self._damaged = found.segments, found.damaged
         self._number = max((int(one.path.stem) for one in self._segments), default=0) + 1
         self.epoch = max(self._clock(), max((one.epoch for one in self._segments), default=0) + 1)
         """This run's: the time it began, Unix ms."""
         self._sequence = 0
         self._losses = Losses(folder / "losses")
-        self._holes = self._find_holes()
+        self._holes = spool_folder.holes(self._segments)
 
     # What the collector's side calls.
 
@@ -186,11 +185,7 @@ class Spool:
             whether it is less.
         """
         with self._guard:
-            # A receipt that is full leaves out the oldest ranges.
-            told_from = next(iter(stored))[0] if len(stored) >= MOST_RANGES else 0
-            before = self._stored.get(epoch, _NOTHING)
-            lost = any(stored.missing(max(first, told_from), last) for first, last in before if last >= told_from)
-            self._stored[epoch] = stored
+            lost = self._settled.store(epoch, stored)
             for first, last, since, until in self._holes.pop(epoch, ()):
                 for begin, end in stored.missing(first, last):
                     self._lose(epoch, begin, end, since, until, DAMAGED)
@@ -201,14 +196,11 @@ class Spool:
     def put_aside(self, epoch: int, sequence: int, reason: str, frame: bytes) -> None:
         """Keep a frame that will never be stored where somebody can look at it, and send it no more."""
         with self._guard:
-            self._aside.setdefault(epoch, Ranges()).add(sequence, sequence)
+            self._settled.put_aside(epoch, sequence)
             self._refused += 1
             self._lose(epoch, sequence, sequence, 0, 0, f"refused: {reason}"[:200])
             self._losses.write()
-            folder = self._folder / "aside"
-            with suppress(OSError):
-                (folder / f"{epoch}-{sequence}.frame").write_bytes(frame)
-                _keep_newest(folder, MOST_ASIDE)
+            self._kept.put_aside(epoch, sequence, frame)
         log.warning("the server refuses batch %d of %d for good: %s", sequence, epoch, reason)
 
     def state(self) -> State:
@@ -241,42 +233,6 @@ class Spool:
             os.close(self._lock)
 
     # Inside; the guard is held.
-
-    def _scan(self) -> Iterator[Segment]:
-        """What the files hold. One that cannot be read, or holds nothing, is put into quarantine at once."""
-        paths = sorted(path for path in self._folder.glob("*.spool") if path.stem.isdigit())
-        for path in paths:
-            try:
-                found = segments.scan(path)
-                torn = found.damaged and path == paths[-1] and segments.is_torn(path)
-            except OSError as error:
-                log.warning("the segment %s cannot be read: %s", path, error)
-                self._damaged += 1
-                self._quarantine(path)
-                continue
-            if torn:
-                log.info("the last record of %s was not written to its end", path)
-                found.damaged = False
-            if found.damaged:
-                log.warning("the segment %s is damaged: %d of its records are whole", path, found.sequences.count)
-                self._damaged += 1
-            if found.sequences:
-                yield found
-            elif found.damaged:
-                self._quarantine(path)
-            else:
-                path.unlink()
-
-    def _find_holes(self) -> dict[int, list[tuple[int, int, int, int]]]:
-        """Sequences that lie between records of an epoch and are not there: stored and gone, or damaged."""
-        found: dict[int, list[tuple[int, int, int, int]]] = {}
-        for epoch in {one.epoch for one in self._segments}:
-            own = [one for one in self._segments if one.epoch == epoch]
-            have = Ranges(pair for one in own for pair in one.sequences)
-            ends = list(have)
-            holes = have.missing(ends[0][0], ends[-1][1])
-            found[epoch] = [(first, last, own[0].since, own[-1].until) for first, last in holes]
-        return found
 
     def _waiting(self, among: Iterable[Segment], held: Iterable[Record]) -> Iterator[Record]:
         """The records that are not settled, in order."""
@@ -312,16 +268,14 @@ class Spool:
             self._losses.write()
 
     def _is_settled(self, record: Record) -> bool:
-        return any(record.sequence in known.get(record.epoch, _NOTHING) for known in (self._stored, self._aside))
+        return self._settled.has(record.epoch, record.sequence)
 
     def _missing(self, one: Segment) -> int:
         """How many of a segment's records are not settled."""
-        stored, aside = self._stored.get(one.epoch, _NOTHING), self._aside.get(one.epoch, _NOTHING)
         return sum(
             end - begin + 1
             for first, last in one.sequences
-            for low, high in stored.missing(first, last)
-            for begin, end in aside.missing(low, high)
+            for begin, end in self._settled.missing(one.epoch, first, last)
         )
 
     def _write_held(self) -> None:
@@ -345,7 +299,7 @@ class Spool:
             self._number += 1
             self._writer = writer
             self._segments.append(writer.segment)
-            _sync_folder(self._folder)
+            spool_folder.sync(self._folder)
         writer.append(self._held[0])
 
     @property
@@ -396,7 +350,7 @@ class Spool:
             stored = next((one for one in closed if not self._missing(one)), None)
             if stored is not None:
                 self._retire(stored)
-            elif not self._remove_kept():
+            elif not self._kept.remove_oldest():
                 if not closed:
                     return
                 self._drop(closed[0])
@@ -413,46 +367,19 @@ class Spool:
         self._segments.remove(one)
         with suppress(OSError):
             if one.damaged:
-                self._quarantine(one.path)
+                self._kept.quarantine(one.path)
             else:
                 one.path.unlink()
 
-    def _quarantine(self, path: Path) -> None:
-        with suppress(OSError):
-            path.rename(self._folder / "quarantine" / path.name)
-
-    def _remove_kept(self) -> bool:
-        """Remove the oldest file that is only kept to be looked at; whether there was one."""
-        kept = sorted(self._kept(), key=lambda path: path.name)
-        for path in kept[:1]:
-            with suppress(OSError):
-                path.unlink()
-                return True
-        return False
-
-    def _kept(self) -> Iterator[Path]:
-        for folder in ("quarantine", "aside"):
-            with suppress(OSError):
-                yield from list((self._folder / folder).iterdir())
-
     def _size(self) -> int:
-        kept = 0
-        for path in self._kept():
-            with suppress(OSError):
-                kept += path.stat().st_size
-        return kept + sum(one.size for one in self._segments)
+        return self._kept.size + sum(one.size for one in self._segments)
 
     def _lose_missing(self, one: Segment, first: int, last: int, reason: str) -> None:
-        stored, aside = self._stored.get(one.epoch, _NOTHING), self._aside.get(one.epoch, _NOTHING)
-        for low, high in stored.missing(first, last):
-            for begin, end in aside.missing(low, high):
-                self._lose(one.epoch, begin, end, one.since, one.until, reason)
+        for begin, end in self._settled.missing(one.epoch, first, last):
+            self._lose(one.epoch, begin, end, one.since, one.until, reason)
 
     def _lose(self, epoch: int, first: int, last: int, since: int, until: int, reason: str) -> None:
         self._losses.add(Loss(epoch, first, last, since, until, reason))
-
-
-_NOTHING = Ranges()
 
 
 def _within(records: Iterable[Record], size: int) -> list[Record]:
@@ -463,33 +390,3 @@ def _within(records: Iterable[Record], size: int) -> list[Record]:
             break
         found.append(record)
     return found
-
-
-def _locked(path: Path) -> int:
-    """The descriptor of a lock that nobody else has."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
-        os.close(descriptor)
-        raise SpoolError(
-            f"the spool {path.parent} is in use by another agent (pid {owner})",
-            "One agent at a time: stop that one first, or give this one a folder of its own with --state.",
-        ) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    return descriptor
-
-
-def _keep_newest(folder: Path, most: int) -> None:
-    for path in sorted(folder.glob("*"), key=lambda path: path.stat().st_mtime_ns)[:-most]:
-        path.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
