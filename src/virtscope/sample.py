@@ -337,6 +337,14 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class Whole:
+    """All that a host has of a kind is in one batch: whatever else was known of it has gone while nobody watched."""
+
+    host: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What travels: (agent, epoch, sequence) names it once and for all, so that storing it twice is storing it once."""
 
@@ -355,11 +363,12 @@ class Batch:
     events: tuple[Event, ...] = ()
     links: tuple[Link, ...] = ()
     lost: tuple[Lost, ...] = ()
+    whole: tuple[Whole, ...] = ()
 
     @property
     def about(self) -> set[str]:
         """The UUIDs of all hosts that it says something of."""
-        told = (*self.samples, *self.domains, *self.others, *self.gone, *self.events)
+        told = (*self.samples, *self.domains, *self.others, *self.gone, *self.events, *self.whole)
         linked = {link.host for link in self.links if link.host}
         return {one.host for one in told} | {one.id for one in self.hosts} | linked
 

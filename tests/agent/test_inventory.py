@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from virtscope.agent import domain_xml
 from virtscope.agent.inventory import Inventory
-from virtscope.sample import FilterFacts, Gone
+from virtscope.sample import FilterFacts, Gone, PoolFacts, Whole
 
 XML = """<domain><name>web</name><memory unit='KiB'>2048</memory><currentMemory unit='KiB'>{}</currentMemory>
 <title>{}</title></domain>"""
@@ -40,3 +40,9 @@ def test_what_is_not_listed_any_more_is_gone() -> None:
     assert news.gone == (Gone("h", "filter", "2"),)
     assert [event.detail for event in news.events] == ["one: priority: none → 5"]
     assert inventory.update_others({}).gone == ()
+
+
+def test_the_first_look_at_a_kind_tells_all_there_is() -> None:
+    inventory = Inventory("h")
+    assert inventory.update_others({FilterFacts: [], PoolFacts: []}).whole == (Whole("h", "filter"), Whole("h", "pool"))
+    assert inventory.update_others({FilterFacts: [FilterFacts("1", "one", "h")]}).whole == ()

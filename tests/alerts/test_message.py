@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.alerts.worlds import domain, world
 from virtscope.alerts.causes import causes
 from virtscope.alerts.evaluate import Alert, Change
@@ -66,3 +68,9 @@ def test_a_hostile_name_is_one_harmless_line() -> None:
     assert "\n" not in told.title
     assert not any(line.startswith("Bcc") for line in told.body.splitlines())
     assert len(told.title) <= 200
+
+
+def test_what_has_just_begun_has_not_lasted() -> None:
+    (one,) = notices(1)
+    told = message([replace(one, change=replace(one.change, at=0))], "https://v/")
+    assert "- vm-d0 on kvm-h1: 42.0 %\n" in told.body

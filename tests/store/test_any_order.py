@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 
 from tests.synthetic import Opened, batch, opened
 from virtscope.ranges import Ranges
-from virtscope.sample import Batch, DomainFacts, Gone, HostFacts, Link, LinkState, Lost
+from virtscope.sample import Batch, DomainFacts, FilterFacts, Gone, HostFacts, Link, LinkState, Lost, PoolFacts, Whole
+from virtscope.server.fleet import Fleet
+from virtscope.store import Known
 
 AT = 1_800_000_000_000
 
@@ -42,6 +45,41 @@ def test_something_that_is_gone_does_not_come_back_by_a_late_word(open_store: Op
     (effective,) = open_store.store.append([told(2, "late")])
     assert effective.domains == ()
     assert open_store.records.known().facts == ()
+
+
+def filters(sequence: int, *names: str, whole: bool = False) -> Batch:
+    """An agent's word on filters, or on all that its host has."""
+    told = tuple(FilterFacts(name, name, "h") for name in names)
+    complete = (Whole("h", "filter"), Whole("h", "a kind of a newer agent")) if whole else ()
+    return replace(batch(sequence, others=told, whole=complete), at=AT + sequence)
+
+
+@pytest.mark.parametrize("order", [*permutations(range(5))][::7])
+def test_what_went_while_nobody_watched_is_gone_once_all_is_told(tmp_path: Path, order: tuple[int, ...]) -> None:
+    told = (
+        filters(1, "old", "kept"),
+        replace(filters(2, "old"), others=(FilterFacts("old", "old", "another host"), PoolFacts("old", "old", "h"))),
+        filters(3, "kept", "new", whole=True),
+        filters(4, "newer"),
+        filters(5, "kept", "latest"),
+    )
+    with opened(tmp_path) as made:
+        fleet = Fleet(["test:///one"], Known((HostFacts("h", "kvm1", "test:///one"),)), {})
+        for number in order:
+            fleet.apply(made.store.append([told[number]]))
+        wanted = {"kept", "new", "newer", "latest"}
+        assert {facts.id for facts in fleet.others(FilterFacts) if facts.host == "h"} == wanted
+        assert [facts.id for facts in fleet.others(PoolFacts)] == ["old"]
+    with opened(tmp_path) as again:
+        known = again.records.known().facts
+        assert {one.id for one in known if isinstance(one, FilterFacts) and one.host == "h"} == wanted
+        assert [one.host for one in known if isinstance(one, FilterFacts) and one.id == "old"] == ["another host"]
+
+
+def test_what_is_told_in_one_transaction_with_all_there_is(open_store: Opened) -> None:
+    open_store.store.append([filters(1, "old"), filters(3, "new", whole=True), filters(2, "older")])
+    assert [facts.id for facts in open_store.records.known().facts] == ["new"]
+    assert [version.facts is None for version in open_store.records.history("filter", "old")] == [False, True]
 
 
 @settings(max_examples=25, deadline=None)

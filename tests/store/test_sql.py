@@ -176,6 +176,12 @@ def test_no_more_wait_for_their_turn_than_a_few(sql: Sql) -> None:
     assert sql.query("SELECT 1", OVER).rows == [[1]]
 
 
+def test_what_is_wrong_is_said_in_one_line(sql: Sql) -> None:
+    with pytest.raises(BadInput, match="syntax error") as told:
+        sql.query("SELEC 1", OVER)
+    assert "\n" not in str(told.value)
+
+
 @pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
 def test_exports_hold_what_series_tell(made: Opened, sql: Sql, form: str) -> None:
     wanted = [QUANTITY[Scope.DOMAIN, name] for name in ("cpu_cores", "net_receive")]

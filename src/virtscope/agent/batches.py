@@ -6,7 +6,7 @@ import threading
 from typing import Protocol
 
 from virtscope.agent.uri import ConnectionUri
-from virtscope.sample import Batch, DomainFacts, Event, Gone, HostFacts, Link, Other, Sample, now_ms
+from virtscope.sample import Batch, DomainFacts, Event, Gone, HostFacts, Link, Other, Sample, Whole, now_ms
 
 
 class Sink(Protocol):
@@ -38,6 +38,7 @@ class Batches:
         gone: tuple[Gone, ...] = (),
         events: tuple[Event, ...] = (),
         links: tuple[Link, ...] = (),
+        whole: tuple[Whole, ...] = (),
     ) -> None:
         """Hand over one batch with all of this."""
         with self._sending:
@@ -55,5 +56,6 @@ class Batches:
                     gone,
                     events,
                     links,
+                    whole=whole,
                 )
             )

@@ -266,6 +266,7 @@ class Collector:
             others=others.others,
             gone=news.gone + others.gone,
             events=told + self._answering(session.host.id, reading) + news.events + others.events,
+            whole=others.whole,
         )
 
     def _answering(self, host: str, reading: Reading) -> tuple[Event, ...]:

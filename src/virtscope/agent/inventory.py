@@ -20,6 +20,7 @@ from virtscope.sample import (
     Event,
     Gone,
     Other,
+    Whole,
     now_ms,
 )
 
@@ -32,6 +33,8 @@ class News:
     others: tuple[Other, ...] = ()
     gone: tuple[Gone, ...] = ()
     events: tuple[Event, ...] = ()
+    whole: tuple[Whole, ...] = ()
+    """The kinds that were looked at for the first time."""
 
 
 class Inventory:
@@ -41,6 +44,7 @@ class Inventory:
         self.host = host
         self.domains: dict[str, DomainFacts] = {}
         self._others: dict[tuple[str, str], Other] = {}
+        self._looked_at: set[str] = set()
 
     def stale(self, seen: Iterable[tuple[str, Fields]], changed: set[str], *, all_of_them: bool) -> list[str]:
         """The domains whose description may not be true any more."""
@@ -84,7 +88,9 @@ class Inventory:
         gone = [key for key in self._others if key[0] in looked_at and key not in now]
         self._others = {key: facts for key, facts in self._others.items() if key not in gone} | now
         left = tuple(Gone(self.host, kind, id) for kind, id in gone)  # noqa: A001
-        return News(others=tuple(news), gone=left, events=tuple(events))
+        whole = tuple(Whole(self.host, kind) for kind in sorted(looked_at - self._looked_at))
+        self._looked_at |= looked_at
+        return News(others=tuple(news), gone=left, events=tuple(events), whole=whole)
 
     def _lacks(self, domain: str, interfaces: set[str]) -> bool:
         """Whether what is known of a domain does not cover what its statistics name."""

@@ -107,9 +107,10 @@ def _line(notice: Notice) -> str:
     where = f" on {_plain(subject.host_name)}" if subject.host_name and subject.kind != "hosts" else ""
     if notice.change.is_gone:
         return f"{_plain(subject.name)}{where}: not there any more"
-    lasted = text.duration((notice.change.at - alert.since) / 1000)
+    seconds = (notice.change.at - alert.since) / 1000
+    lasted = f", for {text.duration(seconds)}" if seconds > 0 else ""
     value = shown(alert.value, notice.condition)
-    return f"{_plain(subject.name)}{where}{f': {value}' if value else ''}, for {lasted}"
+    return f"{_plain(subject.name)}{where}{f': {value}' if value else ''}{lasted}"
 
 
 def _link(notice: Notice, address: str) -> str:

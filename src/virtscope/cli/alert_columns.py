@@ -26,7 +26,7 @@ HISTORY = (
     Column("WHAT", at("what")),
     Column("OBJECT", at("subject", "name")),
     Column("HOST", at("subject", "host_name")),
-    Column("LASTED", lambda entry: entry["at"] - entry["since"], text.duration),
+    Column("LASTED", lambda entry: (entry["at"] - entry["since"]) or None, text.duration),
     Column("NOTES", at("note")),
     Column("ID", at("subject", "id"), wide=True),
 )

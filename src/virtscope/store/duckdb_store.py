@@ -48,6 +48,7 @@ class DuckdbStore:
         fresh = self._records.fresh(batches)
         if not fresh:
             return []
+        fresh += self._records.left_out(fresh)
         samples = [sample for batch in fresh for sample in batch.samples]
         with self._database.write() as connection:
             for scope in Scope:

@@ -18,12 +18,14 @@ import msgspec
 
 from virtscope.changes import changes
 from virtscope.ranges import Ranges
-from virtscope.sample import KINDS, Batch, Event, Facts, HostFacts, Link, Lost
+from virtscope.sample import KINDS, Batch, Event, Facts, Gone, HostFacts, Link, Lost
 from virtscope.store import Known, Version
 from virtscope.store.database import Database
 
 Key: TypeAlias = tuple[str, ...]
 """Kind, id and host of a thing."""
+Group: TypeAlias = tuple[str, str]
+"""Kind and host."""
 Row: TypeAlias = tuple[int, str, str, str, str | None]
 """Time, kind, id, host, and the document; None where the thing is gone."""
 
@@ -43,6 +45,11 @@ class Records:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._guard = threading.Lock()
+        self._current: dict[Key, tuple[int, str | None]] = {}
+        self._present: dict[Group, set[str]] = {}
+        """What is there of each kind on each host, by its id."""
+        self._whole: dict[Group, int] = {}
+        """When a host last told all that it has of a kind."""
         self._load()
         database.on_reopened(self._load)
 
@@ -58,6 +65,30 @@ class Records:
             if batch.sequence:
                 known.add(batch.sequence, batch.sequence)
             found.append(batch)
+        return found
+
+    def left_out(self, batches: Sequence[Batch]) -> list[Batch]:
+        """What is gone because a batch that told all there is did not tell it, in whatever order they come."""
+        whole = self._newest_whole(batches)
+        if not whole:
+            return []
+        told: dict[Group, dict[str, int]] = {}
+        for group in {(one.kind, one.host) for batch in batches for one in batch.whole}:
+            told[group] = dict.fromkeys(self._present.get(group, ()), 0)
+        for batch in batches:
+            for facts in (*batch.domains, *batch.others):
+                group = (KINDS[type(facts)], facts.host)
+                if group in whole:
+                    known = told.setdefault(group, {})
+                    known[facts.id] = max(batch.at, known.get(facts.id, 0))
+        found = []
+        for (kind, host), ids in told.items():
+            at = whole[kind, host]
+            gone = tuple(
+                Gone(host, kind, one) for one, told_at in ids.items() if self._last(kind, one, host, told_at) < at
+            )
+            if gone:
+                found.append(Batch("", 0, 0, at, gone=gone))
         return found
 
     def stored(self, agent: str, epoch: int) -> Ranges:
@@ -90,8 +121,9 @@ class Records:
             self._progress |= progress
             for at, *key, document in (row for batch in batches for row in _inventory(batch, {})):
                 if at >= self._current.get(tuple(key), _NEVER)[0]:
-                    self._current[tuple(key)] = (at, document)
+                    self._note(tuple(key), at, document)
             self._links |= links
+            self._whole = self._newest_whole(batches)
         return [self._without_overtaken(batch) for batch in batches]
 
     def known(self) -> Known:
@@ -157,6 +189,27 @@ class Records:
         finally:
             cursor.close()
         return [Event(*row) for row in rows]
+
+    def _note(self, key: Key, at: int, document: str | None) -> None:
+        """Take note of what is known of a thing now."""
+        self._current[key] = (at, document)
+        kind, id, host = key  # noqa: A001
+        if document is None:
+            self._present.get((kind, host), set()).discard(id)
+        else:
+            self._present.setdefault((kind, host), set()).add(id)
+
+    def _last(self, kind: str, id: str, host: str, told: int) -> int:  # noqa: A002
+        """When a thing was told of last: in what is stored, or at the time ``told``."""
+        return max(told, self._current.get((kind, id, host), _NEVER)[0])
+
+    def _newest_whole(self, batches: Sequence[Batch]) -> dict[Group, int]:
+        """When each host last told all that it has of a kind, Unix ms."""
+        told = [(one, batch.at) for batch in batches for one in batch.whole]
+        found = dict(self._whole) if told else self._whole
+        for one, at in told:
+            found[one.kind, one.host] = max(at, found.get((one.kind, one.host), 0))
+        return found
 
     def _news(self, batches: Sequence[Batch], texts: dict[str, str]) -> list[Row]:
         """What these batches say that is not what is known already; their texts are put into ``texts``.
@@ -247,7 +300,9 @@ class Records:
         progress = self._load_progress()
         with self._guard:
             self._progress = progress
-            self._current = {key: (at, document) for at, key, document in self._load_current()}
+            self._current, self._present, self._whole = {}, {}, {}
+            for at, key, document in self._load_current():
+                self._note(key, at, document)
             self._links = {(link.agent, link.uri): (0, link) for link in self._load_links()}
 
     def _load_current(self) -> list[tuple[int, Key, str | None]]:

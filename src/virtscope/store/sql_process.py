@@ -55,7 +55,7 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
     except (duckdb.OutOfMemoryException, MemoryError):
         return {"refused": "memory"}
     except duckdb.Error as error:
-        return {"refused": "query", "reason": str(error)[:2_000]}
+        return {"refused": "query", "reason": " ".join(str(error).split())[:2_000]}
     finally:
         timer.cancel()
     return {

@@ -62,6 +62,7 @@ def batch(agent: str, frame: Frame, body: bytes | None = None) -> Batch:
         gone=envelope.gone,
         events=envelope.events,
         links=envelope.links,
+        whole=envelope.whole,
     )
 
 

@@ -32,6 +32,7 @@ def frame(batch: Batch) -> bytes:
         batch.gone,
         batch.events,
         batch.links,
+        batch.whole,
     )
     return compress(_encoder.encode(envelope))
 

@@ -19,6 +19,7 @@ from virtscope.sample import (
     NetworkFacts,
     Other,
     PoolFacts,
+    Whole,
 )
 
 
@@ -67,6 +68,7 @@ class Envelope(msgspec.Struct, frozen=True, omit_defaults=True):
     gone: tuple[Gone, ...] = ()
     events: tuple[Event, ...] = ()
     links: tuple[Link, ...] = ()
+    whole: tuple[Whole, ...] = ()
 
 
 class Header(msgspec.Struct, frozen=True):

@@ -95,6 +95,8 @@ def test_where_nobody_signs_in_nobody_is_told_of_people(open_server: Served) -> 
             about = path.startswith(("/api/v1/users", "/api/v1/tokens", "/api/v1/bootstrap", "/api/v1/oidc"))
             if about or (path.startswith("/api/v1/session") and method != "get"):
                 assert client(method.upper(), path.replace("{name}", "x").replace("{id}", "1"), {}).status == 403
+    hint = open_server.client()("GET", "/api/v1/backup").json()["hint"]
+    assert hint.endswith(f"--server unix:{open_server.socket}")
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator", "admin"])

@@ -19,6 +19,7 @@ from virtscope.server.access.sessions import Sessions
 from virtscope.server.access.settings import AccessSettings
 from virtscope.server.access.throttle import Throttle
 from virtscope.server.access.users import User, Users
+from virtscope.server.listening import OWNERS_SOCKET
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class Access:
             StoreError: the secret cannot be written.
         """
         self.settings = settings
+        self.socket = folder.absolute() / OWNERS_SOCKET
         self.users = Users(registry, clock)
         self.sessions = Sessions(registry, settings.idle_seconds, settings.session_seconds, clock)
         self.tokens = ApiTokens(registry, clock)

@@ -83,8 +83,8 @@ class Guard:
         if who is EVERYBODY and policy.is_of_people(scope["method"], scope["path"]):
             return problem(
                 403,
-                "nobody signs in to this server, so it tells of no people",
-                "Ask through the socket in its data folder.",
+                "nobody signs in to this server: people and backups are for whoever may open its own socket",
+                f"As the user that it runs as, add: --server unix:{self._access.socket}",
             )
         role = policy.needed(scope["method"], scope["path"])
         if role is None or (who is not None and who.role >= role):
