@@ -31,6 +31,7 @@ from virtscope.sample import (
     NetworkFacts,
     PoolFacts,
     Resources,
+    Whole,
 )
 from virtscope.wire import (
     LARGEST_ENVELOPE,
@@ -72,6 +73,7 @@ FULL = Batch(
     gone=(Gone("h", "domain", "e"),),
     events=(Event(5, "h", None, "host up"),),
     links=(Link("qemu:///system", LinkState.UP, 4, "h", None, 10.0),),
+    whole=(Whole("h", "pool"),),
 )
 
 
