@@ -1,6 +1,6 @@
 """What hosts, domains, disks and interfaces can be searched and sorted by: their texts, and every quantity there is.
 
-An item is what the API answers: an object of JSON, as in ``server/answers.py``.
+An item is what the API answers: an object of JSON, as in ``server/answers/``.
 """
 
 from __future__ import annotations
