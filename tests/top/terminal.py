@@ -11,7 +11,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pyte
@@ -52,11 +52,15 @@ class Terminal:
 
     def until(self, words: str, *, absent: bool = False) -> str:
         """Read until the screen has these words (or has them no more); the screen."""
-        deadline = time.monotonic() + PATIENCE
-        while (words in self.text) == absent:
-            assert time.monotonic() < deadline, f"waited in vain for {words!r}:\n{self.text}"
-            self._read(0.2)
+        self.until_true(lambda: (words in self.text) != absent, repr(words))
         return self.text
+
+    def until_true(self, condition: Callable[[], bool], what: str) -> None:
+        """Read until something is so."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, f"waited in vain for {what}:\n{self.text}"
+            self._read(0.1)
 
     def status(self) -> int:
         """Read until the program ends; its exit status."""
