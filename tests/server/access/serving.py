@@ -28,6 +28,7 @@ from virtscope.alerts.silence import Silence
 from virtscope.exposition.board import Board
 from virtscope.prometheus.history import History
 from virtscope.sample import Batch, now_ms
+from virtscope.server import listening
 from virtscope.server.access.access import Access
 from virtscope.server.access.registry import Registry
 from virtscope.server.access.settings import AccessSettings
@@ -41,6 +42,7 @@ from virtscope.server.ingest import Ingest
 from virtscope.server.live import Live
 from virtscope.server.present import Present
 from virtscope.server.services import Services
+from virtscope.settings.kinds import Address
 from virtscope.store.findings import Findings
 from virtscope.store.sql import Sql
 
@@ -166,7 +168,7 @@ def serving(
 
     ``alerts`` writes what is known of alerts before the rules are asked for the first time.
     """
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listening.tcp(Address("127.0.0.1", 0), "listen")
     own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     own.bind(str(folder / "server.sock"))
     own.listen()

@@ -91,6 +91,8 @@ class Fleet {
   }
 
   async #begin(run: number): Promise<void> {
+    const first = this.#fetch();
+    first.catch(() => undefined); // it is asked about below, if the others have come
     const [info, quantities, events] = await Promise.all([
       get<Info>('info'),
       get<Quantity[]>('quantities'),
@@ -101,7 +103,7 @@ class Fleet {
     this.quantities = new Map(quantities.map((quantity) => [`${quantity.scope}/${quantity.name}`, quantity]));
     this.happenings = events.events;
     this.cpu = new History(SPARK_POINTS, Math.max(5, 2 * info.interval));
-    await this.#refresh();
+    await this.#refresh(first);
     if (this.problem) throw this.problem;
     // A fleet too large for its past at once has sparklines that begin now.
     if (this.domains.length <= MOST_REMEMBERED) void this.#remember(run);
@@ -136,7 +138,11 @@ class Fleet {
     else this.#timer = setTimeout(() => run === this.#run && void this.#refresh(), wait);
   }
 
-  async #refresh(): Promise<void> {
+  #fetch(): Promise<[{ hosts: Host[] }, { at: number; domains: Domain[] }]> {
+    return Promise.all([get<{ hosts: Host[] }>('hosts'), get<{ at: number; domains: Domain[] }>('domains')]);
+  }
+
+  async #refresh(first = this.#busy ? null : this.#fetch()): Promise<void> {
     if (this.#busy) {
       this.#again = true;
       return;
@@ -145,10 +151,7 @@ class Fleet {
     const run = this.#run;
     const began = performance.now();
     try {
-      const [hosts, domains] = await Promise.all([
-        get<{ hosts: Host[] }>('hosts'),
-        get<{ at: number; domains: Domain[] }>('domains'),
-      ]);
+      const [hosts, domains] = await (first ?? this.#fetch());
       if (run !== this.#run) return;
       this.hosts = hosts.hosts;
       this.domains = domains.domains;
