@@ -44,7 +44,7 @@ def longest(page: Page, act: Callable[[], object]) -> float:
 
 def small(folder: Path) -> Iterator[tuple[str, str, str]]:
     """What everybody gets: the first load, and a domain's charts."""
-    with showcase(folder, seconds=3600, step=60) as served, browser(served.address) as page:
+    with showcase(folder, seconds=86_400, step=300) as served, browser(served.address) as page:
         page.add_init_script(WATCH)
         page.goto("/")
         page.locator("path[d^=M]").first.wait_for()
@@ -59,11 +59,12 @@ def small(folder: Path) -> Iterator[tuple[str, str, str]]:
             page.goto("/domains?q=db")
             link = page.get_by_role("link", name="db-01", exact=True)
             link.wait_for()
+            link.evaluate("(one) => { one.href += '?range=24h'; }")
             began = time.perf_counter()
             link.click()
             page.locator("canvas").nth(5).wait_for()
             taken.append((time.perf_counter() - began) * 1000)
-        yield "a domain's charts, from the click", f"{statistics.median(taken):.0f} ms", "≤ 300"
+        yield "24 h of a domain's charts, from the click", f"{statistics.median(taken):.0f} ms", "≤ 300"
 
 
 def large(folder: Path, hosts: int, domains: int) -> Iterator[tuple[str, str, str]]:
