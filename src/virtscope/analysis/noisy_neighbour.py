@@ -31,7 +31,7 @@ from virtscope.settings.kinds import Duration, Number, Whole
 NAME = "noisy-neighbour"
 WINDOW, STEP, COVERAGE = window(2 * HOUR), step(30), coverage()
 RECENT = Setting(
-    "recent", Duration(300, 7 * 24 * HOUR), HOUR / 2, "How much of the window is judged; the rest is normal."
+    "recent", Duration(10, 7 * 24 * HOUR), HOUR / 2, "How much of the window is judged; the rest is normal."
 )
 DEVIATIONS = Setting("deviations", Number(0, 10), 2.0, "How many standard deviations above its normal is too much.")
 TIMES = Setting("times", Whole(1, 100), 3, "How many steps above within 5 minutes make a victim.")

@@ -26,6 +26,8 @@ AT_ONCE = 4_000
 """Objects that are reduced at one time."""
 MOST_VALUES = 24_000_000
 """Values that are held at one time for percentiles: 8 bytes each, of the memory that the database may use."""
+MOST_STEPS = 2_000_000
+"""Steps of objects, all together, that are put together at one time: a few hundred bytes each, of the same memory."""
 PARTS = {Scope.VCPU: 4, Scope.DISK: 2, Scope.NIC: 2}
 """How many parts of a kind a domain is taken to have, for that."""
 LONG_DAYS = 8
@@ -189,7 +191,8 @@ class DuckdbStore:
             days = self._sketches(snapshot, quantities, over)
         scope, unsure = quantities[0].scope, list[pa.Table]()
         ranks = sum(map(len, percentiles.values()))
-        at_once = AT_ONCE if days else MOST_VALUES // (max(ranks, 1) * len(over.times) * PARTS.get(scope, 1))
+        most = min(MOST_VALUES // max(ranks, 1), MOST_STEPS)
+        at_once = AT_ONCE if days else most // (len(over.times) * PARTS.get(scope, 1))
         for piece in _pieces(objects, min(AT_ONCE, max(at_once, 1))):
             with Snapshot(self._database) as snapshot:
                 if not days:
@@ -230,10 +233,13 @@ class DuckdbStore:
         """A table with the quiet steps of its objects counted one by one."""
         keys = object_keys(quantities[0].scope)
         wanted = [quantity for quantity in quantities if quantity.name in quiet]
-        with Snapshot(self._database) as snapshot:
-            ids = sorted({str(one) for one in unsure[keys[0]].to_pylist()})
-            counts = self._exactly(snapshot, wanted, ids, over, {}, quiet).select([*keys, "quiet.known", "quiet.under"])
-        return unsure.drop_columns(["quiet.known", "quiet.under"]).join(counts, list(keys))
+        ids = sorted({str(one) for one in unsure[keys[0]].to_pylist()})
+        counts = []
+        for piece in _pieces(ids, max(MOST_STEPS // len(over.times), 1)):
+            with Snapshot(self._database) as snapshot:
+                found = self._exactly(snapshot, wanted, piece, over, {}, quiet)
+            counts.append(found.select([*keys, "quiet.known", "quiet.under"]))
+        return unsure.drop_columns(["quiet.known", "quiet.under"]).join(pa.concat_tables(counts), list(keys))
 
     def _exactly(  # what is asked, and where from
         self,
