@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import random
 import signal
 import ssl
 import statistics
@@ -23,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -33,6 +32,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from rich.console import Console
 from rich.table import Table
 
+from virtscope.agent.backoff import Backoff
 from virtscope.catalogue import Kind, Scope, metrics_of
 from virtscope.exposition.board import Board
 from virtscope.exposition.families import exposition
@@ -54,7 +54,6 @@ class Host:
 
     number: int
     domains: int
-    chance: random.Random = field(default_factory=lambda: random.Random(1))
 
     @property
     def id(self) -> str:
@@ -152,21 +151,21 @@ class Agent:
         return self.frame(Batch("", 0, 0, at, (self.host.sample(at, tick),)))
 
     async def deliver(self, frames: Sequence[Frame], *, backlog: bool = False) -> float:
-        """Until they are durable, however often it takes; seconds that took."""
-        began = time.monotonic()
+        """Until they are durable, however often it takes; seconds that took. It waits between tries as agents do."""
+        began, backoff = time.monotonic(), Backoff()
         body = pack(Delivery(now_ms(), "bench", (self._epoch,), frames=tuple(frames)))
         while True:
             async with self._turn:
                 try:
-                    status, answer = await self._post(body, backlog=backlog)
+                    status, answer, asked = await self._post(body, backlog=backlog)
                 except (OSError, asyncio.IncompleteReadError):
-                    status, answer, self._writer = 0, b"", None
+                    status, answer, asked, self._writer = 0, b"", 0.0, None
             if status == 200:
                 break
             assert status in (0, 429, 503), (status, answer)
             self.put_off += status > 0
             self.cut_off += status == 0
-            await asyncio.sleep(self.host.chance.uniform(0.5, 2.0))
+            await asyncio.sleep(backoff.pause(asked))
         receipt = unpack(answer, Receipt)
         assert not receipt.refused, receipt.refused
         stored = receipt.ranges(self._epoch)
@@ -174,7 +173,8 @@ class Agent:
         self.bytes += sum(len(frame.body) for frame in frames)
         return time.monotonic() - began
 
-    async def _post(self, body: bytes, *, backlog: bool) -> tuple[int, bytes]:
+    async def _post(self, body: bytes, *, backlog: bool) -> tuple[int, bytes, float]:
+        """The status, the body, and after how many seconds to come again."""
         if self._writer is None or self._reader is None or self._writer.is_closing():
             self._reader, self._writer = await asyncio.open_connection(
                 HERE, self._port, ssl=self._context, ssl_handshake_timeout=120
@@ -191,7 +191,7 @@ class Agent:
         lines = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
         headers = dict(line.split(": ", 1) for line in lines[1:] if line)
         answer = await self._reader.readexactly(int(headers.get("content-length", "0")))
-        return int(lines[0].split()[1]), answer
+        return int(lines[0].split()[1]), answer, float(headers.get("retry-after", "0"))
 
 
 def enrolled(data: Path, agents: int) -> list[ssl.SSLContext]:

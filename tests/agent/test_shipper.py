@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.running import until
-from virtscope.agent import shipper
+from virtscope.agent import backoff, shipper
 from virtscope.agent.shipper import Shipper
 from virtscope.agent.spool import Limits, Spool
 from virtscope.agent.transport import Answer
@@ -72,8 +72,13 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 
 @pytest.fixture(autouse=True)
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("FIRST_BACKOFF", "LONGEST_BACKOFF", "HELD_SECONDS", "KEEP_ALIVE_SECONDS"):
-        monkeypatch.setattr(shipper, name, 0.02)
+    for module, name in (
+        (backoff, "FIRST"),
+        (backoff, "LONGEST"),
+        (shipper, "HELD_SECONDS"),
+        (shipper, "KEEP_ALIVE_SECONDS"),
+    ):
+        monkeypatch.setattr(module, name, 0.02)
 
 
 @pytest.fixture
@@ -126,7 +131,7 @@ def test_fresh_batches_go_before_a_backlog(spool: Spool, server: Server, ship: S
 def test_a_backlog_that_is_put_off_does_not_hold_up_what_is_fresh(
     spool: Spool, server: Server, ship: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shipper, "FIRST_BACKOFF", 3_600)
+    monkeypatch.setattr(backoff, "FIRST", 3_600)
     server.refuse_backlog = True
     fill(spool, 3, age_ms=600_000)
     running = ship()
@@ -138,6 +143,29 @@ def test_a_backlog_that_is_put_off_does_not_hold_up_what_is_fresh(
     assert server.sequences == [4, 5, 6]
     assert running.progress.problem is None
     assert sum(backlog for _, backlog in server.deliveries) == 1
+
+
+def test_a_backlog_is_tried_less_and_less_often_while_what_is_fresh_goes_well(
+    spool: Spool, server: Server, ship: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    class Recorded(backoff.Backoff):
+        def pause(self, asked: float | None = None) -> float:
+            waits.append(super().pause(asked))
+            return 0.0
+
+    monkeypatch.setattr(shipper, "Backoff", Recorded)
+    monkeypatch.setattr(backoff, "LONGEST", 3_600)
+    server.refuse_backlog = True
+    fill(spool, 1, age_ms=600_000)
+    running = ship()
+    for number in range(2, 6):
+        until(lambda wanted=number: len(waits) >= wanted, "the backlog to be put off")  # type: ignore[misc]
+        fill(spool, 1)
+        running.wake()
+        until(lambda wanted=number: wanted in server.sequences, "the fresh one")  # type: ignore[misc]
+    assert waits[:5] == sorted(waits[:5])
 
 
 def test_a_lost_answer_stores_nothing_twice(spool: Spool, server: Server, ship: Start) -> None:
@@ -270,7 +298,7 @@ def test_an_answer_that_makes_no_sense_is_no_success(spool: Spool, server: Serve
 def test_it_stops_at_once_while_the_server_is_away(
     spool: Spool, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shipper, "FIRST_BACKOFF", 3_600)
+    monkeypatch.setattr(backoff, "FIRST", 3_600)
     server.behave = lambda _delivery: Answer(0, b"", "down")
     running = Shipper(spool, server, lambda: None)
     until(lambda: running.progress.failed, "a try")

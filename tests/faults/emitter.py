@@ -27,7 +27,7 @@ from pathlib import Path
 
 from tests.running import until
 from tests.synthetic import full_row, row
-from virtscope.agent import shipper, transport
+from virtscope.agent import backoff, shipper, transport
 from virtscope.agent.delivery import Delivery
 from virtscope.agent.enrolment import identity
 from virtscope.agent.spool import Limits
@@ -153,8 +153,8 @@ def main() -> int:
     parser.add_argument("--pause", type=float, default=0.3, help="the longest pause between two tries, s")
     parser.add_argument("--answer", type=float, default=transport.ANSWER_SECONDS, help="seconds to wait for an answer")
     options = parser.parse_args()
-    shipper.FIRST_BACKOFF = min(shipper.FIRST_BACKOFF, options.pause)
-    shipper.LONGEST_BACKOFF = shipper.HELD_SECONDS = shipper.KEEP_ALIVE_SECONDS = options.pause
+    backoff.FIRST, backoff.LONGEST = min(backoff.FIRST, options.pause), options.pause
+    shipper.HELD_SECONDS = shipper.KEEP_ALIVE_SECONDS = options.pause
     transport.ANSWER_SECONDS = options.answer
     transport.CONNECT_SECONDS = min(transport.CONNECT_SECONDS, options.answer)
     ledger = os.open(options.folder / "ledger", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

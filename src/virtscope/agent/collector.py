@@ -9,7 +9,6 @@ waits for the last one's answer.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from queue import Empty, SimpleQueue
 
 from virtscope import __version__
 from virtscope.agent import libvirt_lane
+from virtscope.agent.backoff import Backoff
 from virtscope.agent.batches import Batches, Sink
 from virtscope.agent.guest_lane import GuestLane
 from virtscope.agent.hypervisor import BALLOON, GUEST_AGENT, Hypervisor, HypervisorEvent
@@ -116,16 +116,15 @@ class Collector:
 
     def _run(self) -> None:
         self._batches.send(links=(self._link,))
-        backoff = 1.0
+        backoff = Backoff(LONGEST_BACKOFF_SECONDS)
         while not self._stopped:
             try:
                 session = self._connect()
             except HypervisorError as error:
                 self._mark(LinkState.DOWN, _sentence(error))
-                self._pause(backoff * random.uniform(0.8, 1.2))
-                backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+                self._pause(backoff.pause())
                 continue
-            backoff = 1.0
+            backoff.reset()
             try:
                 self._watch(session)
             except HypervisorError as error:

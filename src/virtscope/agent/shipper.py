@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from virtscope import __version__
+from virtscope.agent.backoff import Backoff
 from virtscope.agent.segment import Record
 from virtscope.agent.spool import Spool
 from virtscope.agent.transport import Answer, Transport
@@ -40,7 +41,6 @@ FRESH_MS = 60_000
 """A record this young is fresh: it goes before older ones."""
 KEEP_ALIVE_SECONDS = 30.0
 """With nothing to send the server is asked so often what it has: it may have lost something."""
-FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 60.0
 HELD_SECONDS = 60.0
 """Between two tries while only a person can mend what is wrong."""
 
@@ -93,7 +93,9 @@ class Shipper:
         self._progress = Progress()
         self._wake = threading.Event()
         self._until: float | None = None
-        self._backoff = FIRST_BACKOFF
+        self._backoff = Backoff()
+        self._backlog_backoff = Backoff()
+        """Its own: what is fresh goes well meanwhile."""
         self._fresh_turn = True
         self._backlog_due = 0.0
         """When old records may be tried again (``time.monotonic``): the server has put them off, and not fresh ones."""
@@ -158,6 +160,8 @@ class Shipper:
             return left
         answer = self._transport.post(pack(self._delivery(records)), backlog=backlog)
         if answer.status == 200:
+            if backlog:
+                self._backlog_backoff.reset()
             return self._delivered(records, answer)
         if backlog and answer.status in _PUT_OFF:
             return self._put_off(answer)
@@ -225,7 +229,7 @@ class Shipper:
             self._meet(receipt.version)
         if self._progress.problem is not None:
             log.info("the server takes deliveries again")
-        self._backoff = FIRST_BACKOFF
+        self._backoff.reset()
         self._one_by_one = max(self._one_by_one - 1, 0)
         self._fresh_turn = not self._fresh_turn
         self._progress = Progress(
@@ -255,8 +259,7 @@ class Shipper:
         self._fresh_turn = True
         if answer.status in _HELD:
             return HELD_SECONDS * random.uniform(0.8, 1.2)
-        pause, self._backoff = self._backoff, min(self._backoff * 2, LONGEST_BACKOFF)
-        return max(pause, answer.retry_after or 0.0) * random.uniform(0.7, 1.3)
+        return self._backoff.pause(answer.retry_after)
 
     def _left_alone(self, records: Sequence[Record], answer: Answer) -> float:
         """The server is too old for what one run of the agent has left: that waits, and other runs' records go on."""
@@ -272,8 +275,7 @@ class Shipper:
 
     def _put_off(self, answer: Answer) -> float:
         """The server has too much to do for old records: they wait, and fresh ones go on."""
-        pause, self._backoff = self._backoff, min(self._backoff * 2, LONGEST_BACKOFF)
-        pause = max(pause, answer.retry_after or 0.0) * random.uniform(0.7, 1.3)
+        pause = self._backlog_backoff.pause(answer.retry_after)
         self._backlog_due = time.monotonic() + pause
         self._fresh_turn = True
         self._progress = replace(self._progress, failed=self._progress.failed + 1)
