@@ -13,6 +13,8 @@ from lab.lab import Lab
 from lab.report import GuestReport
 from tests.running import Running, until
 
+pytestmark = pytest.mark.measures
+
 WINDOW = 60
 STEP = 20
 

@@ -22,6 +22,8 @@ from virtscope.exposition.families import exposition
 from virtscope.exposition.text_format import Format, text
 from virtscope.sample import now_ms
 
+pytestmark = pytest.mark.measures
+
 GUEST = "mixed"
 OURS_ONLY = {"host", "state_desc"}
 """Labels that they do not have."""

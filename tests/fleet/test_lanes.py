@@ -26,6 +26,8 @@ from virtscope.agent.uri import parse
 from virtscope.catalogue import Group, Scope, metrics_of
 from virtscope.sample import Batch, DomainFacts, LinkState, Row, Sample
 
+pytestmark = pytest.mark.measures
+
 MINUTE = 60
 
 

@@ -17,6 +17,8 @@ def test_a_chart_of_averages_has_its_peaks(shown: Page) -> None:
     shown.goto("/domains/web-01?range=24h")
     settled(shown)
     chart = shown.get_by_role("region", name="CPU", exact=True)
+    for _ in range(2):  # the newest step may have one sample so far, which is its own peak
+        chart.get_by_role("group").press("ArrowLeft")
     expect(chart.get_by_role("button", name="CPU used")).to_contain_text(re.compile(r"[\d.]+ ≤ [\d.]+"))
     chart.get_by_role("button", name="CPU: save").click()
     with shown.expect_download() as saved:
