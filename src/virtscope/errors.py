@@ -20,6 +20,7 @@ VirtscopeError
 │   └── EnrolmentRefused the server does not want it: trying again is of no use
 ├── AgentRefused         an agent's token or certificate is missing, or not good (any more)
 ├── StoreError           the data folder cannot be used
+├── EngineError          a database of time series did not answer, or answered with an error
 ├── SpoolError           the agent's spool cannot be used
 ├── WireError            what travels between agent and server
 │   ├── Malformed        bytes that cannot be understood, now or later
@@ -152,6 +153,12 @@ class AgentRefused(VirtscopeError):
 
 class StoreError(VirtscopeError):
     """The data folder cannot be used."""
+
+    exit_status = 6
+
+
+class EngineError(VirtscopeError):
+    """A database of time series did not answer, or answered with an error."""
 
     exit_status = 6
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import Any
 
 import urllib3
 
-from tests.running import until
+from tests.running import free_port, until
 
 Series = Mapping[str, Any]
 """As Prometheus answers: ``metric``, its labels, and ``value``, a time and a text."""
@@ -57,10 +56,9 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(folder: Path, config: str) -> Iterator[Prometheus]:
-    """One with a configuration, over whatever blocks lie in ``folder/data`` already."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+def prometheus(folder: Path, config: str, port: int | None = None) -> Iterator[Prometheus]:
+    """One with a configuration, over whatever blocks lie in ``folder/data`` already; at any port, unless it is told."""
+    address = f"127.0.0.1:{port or free_port()}"
     (folder / "prometheus.yaml").write_text(config)
     command = [
         *("prometheus", f"--config.file={folder / 'prometheus.yaml'}", f"--storage.tsdb.path={folder / 'data'}"),

@@ -32,8 +32,8 @@ def test_the_example_is_the_defaults(program: Program) -> None:
 
 
 def program_free(program: Program) -> set[str]:
-    """Settings that only make sense with a provider, whose defaults are complained of when somebody writes them."""
-    return {setting.name for setting in program.settings if setting.name.startswith("oidc-")}
+    """Settings that only make sense with another, and are complained of when somebody writes them without."""
+    return {setting.name for setting in program.settings if setting.name.startswith(("oidc-", "metrics-"))}
 
 
 @pytest.mark.parametrize("program", [AGENT, SERVER], ids=lambda program: program.name)

@@ -20,7 +20,7 @@ class Plain:
     """A store that answers no tables."""
 
     def __init__(self, store: Reader) -> None:
-        self.latest, self.series, self.summary = store.latest, store.series, store.summary
+        self.series, self.summary = store.series, store.summary
 
 
 def filled(opened: Opened) -> None:

@@ -37,11 +37,17 @@ class Exporter:
     """The labels that tell a domain from the others of its host."""
     has: Collection[tuple[Scope, str]]
     """The metrics that it exposes, by scope and name."""
+    moves: bool = False
+    """Whether a domain is one object wherever it runs: its host tells it from no other."""
 
     def labels(self, scope: Scope) -> tuple[str, ...]:
         """The labels that tell an object of a scope from all others."""
-        of_domain = self.domain if scope.is_of_domain else ()
-        return (self.host, *of_domain, *_PART.get(scope, ()))
+        host = () if self.moves and scope.is_of_domain else (self.host,)
+        return (*host, *self.parts(scope))
+
+    def parts(self, scope: Scope) -> tuple[str, ...]:
+        """The labels that tell an object of a scope from the others of its host."""
+        return (*(self.domain if scope.is_of_domain else ()), *_PART.get(scope, ()))
 
     def tells(self, expression: Expression, scope: Scope) -> bool:
         """Whether everything is exposed that an expression of a scope needs."""
@@ -84,7 +90,9 @@ def series(scope: Scope, metric: str) -> str:
     return names(METRIC[scope, metric], Dialect.INOVEX)[0]
 
 
-def query(expression: Expression, scope: Scope, exporter: Exporter, matchers: str = "", window: str = "5m") -> str:
+def query(
+    expression: Expression, scope: Scope, exporter: Exporter, matchers: str = "", window: str = "5m", step: str = ""
+) -> str:
     """An expression of a scope's objects, as PromQL.
 
     Args:
@@ -93,11 +101,13 @@ def query(expression: Expression, scope: Scope, exporter: Exporter, matchers: st
         exporter: Whose series are asked for.
         matchers: Which objects: ``host="kvm1",domain=~"web.*"``; empty is all.
         window: Over which time rates are taken.
+        step: Over which time gauges are averaged; empty is their newest value. The step lies before the moment that is
+            asked for: what was read at that moment is of the next one. Of series with any labels, an object has one.
 
     Raises:
         KeyError: the catalogue has no such metric.
     """
-    made = _Query(exporter, matchers, window).of(expression, scope)
+    made = _Query(exporter, matchers, window, step).of(expression, scope)
     return made[1:-1] if isinstance(expression, Combined) else made
 
 
@@ -106,6 +116,7 @@ class _Query:
     exporter: Exporter
     matchers: str
     window: str
+    step: str
 
     def of(self, expression: Expression, scope: Scope) -> str:
         """Any expression; one that is combined is in parentheses."""
@@ -115,8 +126,10 @@ class _Query:
         match expression:
             case Rate() | Gauge():
                 leaf = self._leaf(expression, scope)
+                if self.exporter.moves and scope.is_of_domain:
+                    return self._wherever("sum" if isinstance(expression, Rate) else "avg", scope, leaf)
                 # What is summed up has no labels but those of its object, so neither has what it is joined with.
-                return self._by("max", scope, leaf) if is_mixed else leaf
+                return self._by("max", scope, leaf) if is_mixed or self.step else leaf
             case Total(inner, of):
                 return self._by("sum", scope, self.of(of, inner))
             case Combined(operator, left, right):
@@ -128,7 +141,15 @@ class _Query:
         lane = f'lane="{LANES[leaf.metric]}"' if scope is Scope.HOST and leaf.metric in LANES else ""
         matchers = ",".join(filter(None, (self.matchers, lane)))
         selector = series(scope, leaf.metric) + (f"{{{matchers}}}" if matchers else "")
-        return f"rate({selector}[{self.window}])" if isinstance(leaf, Rate) else selector
+        before = " offset 1ms" if self.step else ""
+        if isinstance(leaf, Rate):
+            return f"rate({selector}[{self.window}]{before})"
+        return f"avg_over_time({selector}[{self.step}]{before})" if self.step else selector
+
+    def _wherever(self, operation: str, scope: Scope, leaf: str) -> str:
+        """What was read of an object, on whatever hosts it was: twice on one, it is the same."""
+        host = ", ".join((self.exporter.host, *self.exporter.parts(scope)))
+        return self._by(operation, scope, f"max by ({host}) ({leaf})")
 
     def _by(self, operation: str, scope: Scope, what: str) -> str:
         return f"{operation} by ({', '.join(self.exporter.labels(scope))}) ({what})"

@@ -49,7 +49,7 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
         """Every analysis, with its method and what may be set of it."""
         return _json(shapes.AnalysisList([shapes.described(analysis) for analysis in registry.every()]))
 
-    @api.get("/analyses/{name}", **answering(shapes.AnalysisAnswer, 404, 409, 429))
+    @api.get("/analyses/{name}", **answering(shapes.AnalysisAnswer, 404, 409, 429, 503))
     async def analyse(
         services: Seen,
         request: Request,

@@ -198,7 +198,7 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
             lambda now: answers.NicList(now.at, now.commit, now.nics()),
         )
 
-    @api.get("/series", tags=["history"], **answering(answers.SeriesAnswer, 404, 409, 413))
+    @api.get("/series", tags=["history"], **answering(answers.SeriesAnswer, 404, 409, 413, 503))
     def series(
         services: Seen,
         scope: ScopeName,
@@ -232,7 +232,7 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
             )
         )
 
-    @api.get("/summary", tags=["history"], **answering(answers.SummaryAnswer, 404, 409, 413))
+    @api.get("/summary", tags=["history"], **answering(answers.SummaryAnswer, 404, 409, 413, 503))
     def summary(
         services: Seen,
         scope: ScopeName,

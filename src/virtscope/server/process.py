@@ -25,7 +25,10 @@ from virtscope.exposition import own
 from virtscope.exposition.board import Board
 from virtscope.exposition.own import Told
 from virtscope.notify import ServiceManager
+from virtscope.prometheus.engine import Engine
+from virtscope.prometheus.engine_store import EngineStore
 from virtscope.prometheus.history import History
+from virtscope.prometheus.naming import Naming
 from virtscope.pulse import Pulse
 from virtscope.sample import Batch, now_ms
 from virtscope.server import listening
@@ -62,6 +65,7 @@ from virtscope.server.present import Present
 from virtscope.server.schedule import Schedule
 from virtscope.server.services import Services
 from virtscope.settings.server import ServerSettings
+from virtscope.store import Reader
 from virtscope.store.archive import Archive
 from virtscope.store.damage import is_damage, quarantined
 from virtscope.store.database import Database
@@ -165,7 +169,7 @@ class _Server:
         findings = Findings(database)
         self._services = Services(
             findings=findings,
-            store=store,
+            store=self._past(store),
             records=records,
             fleet=self._fleet,
             present=self._present,
@@ -263,6 +267,17 @@ class _Server:
         """What scheduled analyses have found, and nobody has dismissed."""
         hosts = {host.id: host.name for host in self._fleet.hosts()}
         return [kept(one, hosts) for one in self._services.findings.all(now_ms()) if one.dismissal is None]
+
+    def _past(self, store: DuckdbStore) -> Reader:
+        """Where history is read: in the data folder, or from an engine that has it."""
+        settings, fleet = self._settings, self._fleet
+        if settings.metrics is None:
+            return store
+
+        def naming() -> Naming:
+            return Naming({host.id: host.name for host in fleet.hosts()}, fleet.domains)
+
+        return EngineStore(Engine(settings.metrics), naming, settings.metrics_interval)
 
     def _maintain(self, now: int) -> None:
         """Now and then, in the writing thread: who has fallen silent."""

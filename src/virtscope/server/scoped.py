@@ -163,12 +163,6 @@ class _Store:
         self._whole = whole
         self._directory = directory
 
-    def latest(self, scope: Scope, quantities: Sequence[Quantity] = ()) -> list[Latest]:
-        if not scope.is_of_domain:
-            return []
-        found = self._whole.latest(scope, quantities)
-        return [row for row in found if row.object["domain"] in self._directory.ids]
-
     def series(self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> list[Series]:
         his = self._his(quantities, objects)
         return self._whole.series(quantities, his, over) if his else []

@@ -341,10 +341,18 @@ class Listening:
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """An https address without user, query or fragment; http is for this machine alone. Empty is none."""
+    """An https address without user, query or fragment; http is for this machine alone, unless it is ``plain``.
 
+    Empty is none.
+    """
+
+    plain: bool = False
     metavar: ClassVar[str] = "URL"
-    bounds: ClassVar[str] = "https://HOST[:PORT][/PATH]"
+
+    @property
+    def bounds(self) -> str:
+        """What it may be."""
+        return f"http{'(s)' if self.plain else 's'}://HOST[:PORT][/PATH]"
 
     def read(self, raw: object) -> str:
         """The address, without a slash at its end."""
@@ -357,9 +365,17 @@ class Url:
         port = parts.port
         if not parts.hostname or parts.query or parts.fragment or port == 0 or " " in text:
             raise Unreadable(f"is no address: write {self.bounds}")
-        if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname)):
-            raise Unreadable("does not begin with https:// (plain http is for this machine alone)")
+        if not self.allows(text):
+            either = "http:// or https://" if self.plain else "https:// (plain http is for this machine alone)"
+            raise Unreadable(f"does not begin with {either}")
         return text.rstrip("/")
+
+    def allows(self, address: str) -> bool:
+        """Whether what is sent there may be sent so."""
+        parts = urlsplit(address)
+        return parts.scheme == "https" or (
+            parts.scheme == "http" and (self.plain or _is_loopback(parts.hostname or ""))
+        )
 
     def show(self, value: str) -> str:
         """The address."""

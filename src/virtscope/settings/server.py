@@ -10,7 +10,8 @@ from pathlib import Path
 from virtscope.agent.settings import Watching
 from virtscope.agent.uri import host_name
 from virtscope.errors import BadInput
-from virtscope.settings import analyses, log, oidc, watching
+from virtscope.prometheus.engine import Access
+from virtscope.settings import analyses, log, metrics, oidc, watching
 from virtscope.settings.declaration import Setting
 from virtscope.settings.folders import state_folder, user_state
 from virtscope.settings.kinds import Address, Listed, Listening, Network, Place, SecretFile, Size, Switch, Text, Whole
@@ -153,6 +154,10 @@ class ServerSettings:
     """Seconds between two runs of an analysis; 0 is never."""
     analyses: Mapping[str, Mapping[str, str]]
     """Settings of analyses, by their names."""
+    metrics: Access | None
+    """Where the past is read from; None: from the data folder."""
+    metrics_interval: float
+    """Seconds between two samples there."""
     demo: bool = False
 
     @classmethod
@@ -183,6 +188,8 @@ class ServerSettings:
             log_level=resolved[log.LOG_LEVEL],
             analyze_every=resolved[analyses.ANALYZE_EVERY],
             analyses=analyses.read(resolved),
+            metrics=metrics.read(resolved),
+            metrics_interval=resolved[metrics.INTERVAL],
             demo=DEMO.name in resolved.values and resolved[DEMO],
         )
 
@@ -228,6 +235,7 @@ _SHARED = (
     *(KEEP_DAYS, KEEP_ROLLUP_DAYS, KEEP_HOURLY_DAYS, KEEP_FREE),
     *(TLS_CERT, TLS_KEY, CA_CERT, CA_KEY, LOGIN, *oidc.SETTINGS, NOTIFY_NETWORKS),
     *analyses.SETTINGS,
+    *metrics.SETTINGS,
 )
 SERVER = Program(
     "server",
@@ -238,6 +246,7 @@ SERVER = Program(
         _are_pairs,
         oidc.check,
         analyses.check,
+        metrics.check,
         partial(watching.check, otherwise=_watched_otherwise("server")),
     ),
     "/etc/virtscope/server.toml",

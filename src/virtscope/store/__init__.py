@@ -95,10 +95,7 @@ class Version:
 
 
 class Reader(Protocol):
-    """What can be asked. Quantities of one call are of one scope."""
-
-    def latest(self, scope: Scope, quantities: Sequence[Quantity] = ()) -> list[Latest]:
-        """Every object that is in its host's newest sample, with its states and quantities: these, or all."""
+    """What can be asked of the past. Quantities of one call are of one scope."""
 
     def series(self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range) -> list[Series]:
         """The quantities of each object over a range; ``objects`` are UUIDs of hosts or domains, none means all."""
@@ -152,7 +149,10 @@ def with_peaks(store: Reader, quantities: Sequence[Quantity], objects: Sequence[
 
 
 class Store(Reader, Protocol):
-    """What an adapter can do."""
+    """What takes samples in, and can tell the newest of them."""
+
+    def latest(self, scope: Scope, quantities: Sequence[Quantity] = ()) -> list[Latest]:
+        """Every object that is in its host's newest sample, with its states and quantities: these, or all."""
 
     def append(self, batches: Sequence[Batch]) -> Sequence[Batch]:
         """Store batches durably, all or none; one that is stored already is left out.
