@@ -13,10 +13,12 @@ import duckdb
 import pytest
 
 from tests.synthetic import Opened, batch, opened, row, sample
+from virtscope.analysis.finding import Evidence, Finding, Severity, Subject
 from virtscope.catalogue import QUANTITY, Scope
 from virtscope.errors import BadInput, TooLarge, TooOften, VirtscopeError
 from virtscope.sample import DomainFacts, Event, HostFacts, Nova
 from virtscope.store import Range
+from virtscope.store.findings import Findings
 from virtscope.store.sql import MOST_WAITING, Sql
 from virtscope.store.sql_process import answer
 
@@ -51,6 +53,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
         }
         found.store.append([replace(batch(1, *ticks), **known)])  # type: ignore[arg-type]
         found.archive.run(START + 3 * HOUR + HOUR // 2)
+        idle = Finding(
+            "idle", Subject("domain", "d", "web", "h"), "idle", Severity.WARNING, "it does nothing",
+            Evidence(START, START + HOUR, 12, 1.0), 0.9,
+        )  # fmt: skip
+        kept = Findings(found.database)
+        kept.take("idle", START + HOUR, 0.1, [idle, replace(idle, subject=Subject("domain", "e", "db", "h"))])
+        kept.take("idle", START + HOUR + 60_000, 0.1, [idle])
         yield found
 
 
@@ -81,6 +90,15 @@ def test_views_of_what_is_known(sql: Sql) -> None:
     assert sql.query("SELECT name, cpus FROM hosts", OVER).rows == [["kvm1", 8]]
     assert sql.query("SELECT project FROM domains WHERE name = 'web'", OVER).rows == [["shop"]]
     assert sql.query("SELECT kind, domain FROM events", OVER).rows == [["started", "d"]]
+
+
+def test_findings_are_those_of_the_range(sql: Sql) -> None:
+    asked = "SELECT subject, severity, confidence, epoch_ms(first), epoch_ms(gone), dismissed FROM findings ORDER BY 1"
+    begin = START + HOUR
+    still, gone = ["d", "warning", 0.9, begin, None, False], ["e", "warning", 0.9, begin, begin + 60_000, False]
+    assert sql.query(asked, OVER).rows == [still, gone]
+    assert sql.query(asked, Range(begin + 300_000, OVER.end, 300_000)).rows == [still]
+    assert sql.query(asked, Range(START, begin, 300_000)).rows == []
 
 
 @pytest.mark.parametrize("query", DOCUMENTED, ids=range(len(DOCUMENTED)))

@@ -22,6 +22,7 @@ from virtscope.errors import BadInput, StoreError, TooLarge, TooOften
 from virtscope.store import Range, sql_process
 from virtscope.store.database import Database, unfinished
 from virtscope.store.duckdb_store import DuckdbStore
+from virtscope.store.findings import Findings
 from virtscope.store.records import Records
 from virtscope.store.views import Views
 
@@ -49,7 +50,7 @@ class Sql:
     def __init__(self, database: Database, store: DuckdbStore, records: Records) -> None:
         self._folder = database.folder
         self._store = store
-        self._views = Views(store, records)
+        self._views = Views(store, records, Findings(database))
         self._turn = threading.Semaphore(1)
         self._places = threading.Semaphore(1 + MOST_WAITING)
 

@@ -1,7 +1,8 @@
 """What SQL may be asked of: views of the store over a range of time, written to files as somebody wants them.
 
 ``<scope>_rates`` has a row for each object and step: ``time`` (UTC), the object's keys, and a column for each quantity
-of the scope. ``hosts`` and ``domains`` are what is known now, ``events`` what happened within the range.
+of the scope. ``hosts`` and ``domains`` are what is known now, ``events`` what happened within the range, ``findings``
+what scheduled analyses have found that was so at any time of it.
 """
 
 from __future__ import annotations
@@ -17,29 +18,41 @@ from virtscope.catalogue import Quantity, Scope, quantities_of
 from virtscope.sample import DomainFacts, HostFacts
 from virtscope.store import Range
 from virtscope.store.duckdb_store import DuckdbStore
+from virtscope.store.findings import Findings
 from virtscope.store.records import Records
 
 RATES = {f"{scope.value}_rates": scope for scope in Scope}
 MOST_EVENTS = 1_000_000
-_TYPES: dict[str, pa.DataType] = {"cpus": pa.int64(), "memory_bytes": pa.int64(), "time": pa.timestamp("ms")}
+_TYPES: dict[str, pa.DataType] = {
+    **dict.fromkeys(("cpus", "memory_bytes"), pa.int64()),
+    **dict.fromkeys(("time", "first", "last", "gone"), pa.timestamp("ms")),
+    "confidence": pa.float64(),
+    "dismissed": pa.bool_(),
+}
+_OF_FINDING = ("analysis", "verdict", "reason", "action", "confidence")
 _OF_NOVA = ("project_id", "project", "user", "flavor")
-_HOSTS, _DOMAINS, _EVENTS = (
+_HOSTS, _DOMAINS, _EVENTS, _FINDINGS = (
     pa.schema([pa.field(name, _TYPES.get(name, pa.string())) for name in names])
     for names in (
         ("host", "name", "uri", "cpus", "memory_bytes", "cpu_model", "hypervisor", "libvirt"),
         ("domain", "name", "host", "title", *_OF_NOVA),
         ("time", "host", "domain", "kind", "detail"),
+        (
+            *("id", "analysis", "verdict", "severity", "kind", "subject", "name", "host", "part"),
+            *("reason", "action", "confidence", "first", "last", "gone", "dismissed"),
+        ),
     )
 )
-NAMES = (*RATES, "hosts", "domains", "events")
+NAMES = (*RATES, "hosts", "domains", "events", "findings")
 
 
 class Views:
     """The views of one store."""
 
-    def __init__(self, store: DuckdbStore, records: Records) -> None:
+    def __init__(self, store: DuckdbStore, records: Records, findings: Findings) -> None:
         self._store = store
         self._records = records
+        self._findings = findings
 
     def write(self, query: str, over: Range, folder: Path, seconds: float) -> dict[str, Path]:
         """Write the views that a query may be about, with the quantities that it may name, as Parquet files.
@@ -68,6 +81,8 @@ class Views:
                 return self._hosts()
             case "domains":
                 return pa.Table.from_pylist(list(_domain_rows(self._records)), _DOMAINS)
+            case "findings":
+                return self._found(over)
             case _:
                 return self._events(over)
 
@@ -86,6 +101,25 @@ class Views:
             for one in found
         ]
         return pa.Table.from_pylist(rows, _EVENTS)
+
+    def _found(self, over: Range) -> pa.Table:
+        rows = []
+        for one in self._findings.all(over.end, gone_since=over.start):
+            finding, subject = one.finding, one.finding.subject
+            rows.append(
+                {
+                    **{
+                        name: getattr(finding, name)
+                        for name in ("analysis", "verdict", "reason", "action", "confidence")
+                    },
+                    **{name: getattr(subject, name) for name in ("kind", "name", "host", "part")},
+                    **{name: getattr(one, name) for name in ("id", "first", "last", "gone")},
+                    "subject": subject.id,
+                    "severity": finding.severity.value,
+                    "dismissed": one.dismissal is not None,
+                }
+            )
+        return pa.Table.from_pylist([row for row in rows if row["first"] < over.end], _FINDINGS)
 
 
 def _named(scope: Scope, query: str, words: set[str]) -> list[Quantity]:
