@@ -30,14 +30,24 @@ def prometheus_with(lines: Lines, folder: Path) -> Iterator[str]:
 @contextmanager
 def victoria_with(lines: Lines, folder: Path) -> Iterator[str]:
     """VictoriaMetrics that has imported them."""
-    address = f"127.0.0.1:{free_port()}"
+    with victoria(folder, free_port()) as url, urllib3.PoolManager(retries=False) as pool:
+        body = "".join(f"{series} {value} {round(at * 1000)}\n" for series, value, at in lines)
+        assert pool.request("POST", f"{url}/api/v1/import/prometheus", body=body.encode()).status == 204
+        assert pool.request("GET", f"{url}/internal/force_flush").status == 200  # what was imported can be found
+        yield url
+
+
+@contextmanager
+def victoria(folder: Path, port: int) -> Iterator[str]:
+    """VictoriaMetrics at a port."""
+    url = f"http://127.0.0.1:{port}"
     command = [
-        *("victoria-metrics", f"-storageDataPath={folder / 'victoria'}", f"-httpListenAddr={address}"),
+        *("victoria-metrics", f"-storageDataPath={folder / 'victoria'}", f"-httpListenAddr=127.0.0.1:{port}"),
         *("-loggerLevel=WARN", "-retentionPeriod=1y", "-memory.allowedBytes=256MB"),
     ]
+    folder.mkdir(exist_ok=True)
     with (folder / "log").open("w") as log, urllib3.PoolManager(retries=False) as pool:
         process = subprocess.Popen(command, stdout=log, stderr=log)
-        url = f"http://{address}"
 
         def is_ready() -> bool:
             assert process.poll() is None, (folder / "log").read_text()
@@ -48,9 +58,6 @@ def victoria_with(lines: Lines, folder: Path) -> Iterator[str]:
 
         try:
             until(is_ready, "VictoriaMetrics")
-            body = "".join(f"{series} {value} {round(at * 1000)}\n" for series, value, at in lines)
-            assert pool.request("POST", f"{url}/api/v1/import/prometheus", body=body.encode()).status == 204
-            assert pool.request("GET", f"{url}/internal/force_flush").status == 200  # what was imported can be found
             yield url
         finally:
             process.kill()

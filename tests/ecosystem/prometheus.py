@@ -56,13 +56,14 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(folder: Path, config: str, port: int | None = None) -> Iterator[Prometheus]:
+def prometheus(folder: Path, config: str, port: int | None = None, *flags: str) -> Iterator[Prometheus]:
     """One with a configuration, over whatever blocks lie in ``folder/data`` already; at any port, unless it is told."""
     address = f"127.0.0.1:{port or free_port()}"
+    folder.mkdir(exist_ok=True)
     (folder / "prometheus.yaml").write_text(config)
     command = [
         *("prometheus", f"--config.file={folder / 'prometheus.yaml'}", f"--storage.tsdb.path={folder / 'data'}"),
-        *(f"--web.listen-address={address}", "--log.level=warn"),
+        *(f"--web.listen-address={address}", "--log.level=warn", *flags),
     ]
     with (folder / "log").open("w") as log, urllib3.PoolManager(retries=False) as pool:
         process = subprocess.Popen(command, stdout=log, stderr=log)

@@ -2,49 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
 
+from tests.prometheus.answering import answering
 from tests.running import free_port
 from virtscope.catalogue import Scope
 from virtscope.errors import EngineError
 from virtscope.prometheus.engine import Access, Engine
 from virtscope.prometheus.naming import Naming
 from virtscope.sample import DomainFacts, NicFacts
-
-Answering = Callable[[BaseHTTPRequestHandler, dict[str, list[str]]], tuple[int, bytes]]
-
-
-@contextmanager
-def engine(answering: Answering) -> Iterator[str]:
-    """One that answers so."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            status, answer = answering(self, parse_qs(body))
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def asked(url: str, **rest: object) -> list[object]:
@@ -61,7 +31,7 @@ def asked(url: str, **rest: object) -> list[object]:
     ],
 )
 def test_what_it_says_is_told(status: int, answer: bytes, said: str) -> None:
-    with engine(lambda _request, _fields: (status, answer)) as url, pytest.raises(EngineError, match=said) as raised:
+    with answering(lambda _request, _body: (status, answer)) as url, pytest.raises(EngineError, match=said) as raised:
         asked(url)
     assert url in str(raised.value)
     assert raised.value.hint
@@ -75,7 +45,7 @@ def test_one_that_is_not_there() -> None:
 def test_what_is_no_number_is_not_known() -> None:
     answer = b'{"status":"success","data":{"result":[{"metric":{"a":"b"},"value":[0,"%s"]}]}}'
     for text in (b"NaN", b"+Inf"):
-        with engine(lambda _request, _fields, text=text: (200, answer % text)) as url:  # type: ignore[misc]
+        with answering(lambda _request, _body, text=text: (200, answer % text)) as url:  # type: ignore[misc]
             assert asked(url) == [({"a": "b"}, None)]
 
 
@@ -83,12 +53,13 @@ def test_it_is_told_who_asks(tmp_path: Path) -> None:
     """The secret is read anew for every question, for it is changed now and then."""
     heard: list[tuple[str | None, str | None, list[str]]] = []
 
-    def answering(request: BaseHTTPRequestHandler, fields: dict[str, list[str]]) -> tuple[int, bytes]:
-        heard.append((request.headers["Authorization"], request.headers["X-Scope-OrgID"], fields["query"]))
+    def answer(request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, bytes]:
+        told = request.headers["Authorization"], request.headers["X-Scope-OrgID"]
+        heard.append((*told, parse_qs(body.decode())["query"]))
         return 200, b'{"status":"success","data":{"result":[]}}'
 
     secret = tmp_path / "secret"
-    with engine(answering) as url:
+    with answering(answer) as url:
         for word in ("one", "two"):
             secret.write_text(f"{word}\n")
             asked(url, token_file=secret, headers={"X-Scope-OrgID": "ops"})

@@ -33,7 +33,9 @@ def test_the_example_is_the_defaults(program: Program) -> None:
 
 def program_free(program: Program) -> set[str]:
     """Settings that only make sense with another, and are complained of when somebody writes them without."""
-    return {setting.name for setting in program.settings if setting.name.startswith(("oidc-", "metrics-"))}
+    return {
+        setting.name for setting in program.settings if setting.name.startswith(("oidc-", "metrics-", "remote-write-"))
+    }
 
 
 @pytest.mark.parametrize("program", [AGENT, SERVER], ids=lambda program: program.name)

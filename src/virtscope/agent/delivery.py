@@ -45,7 +45,9 @@ class Everyone:
 class Delivery:
     """The sink whose batches go to a server."""
 
-    def __init__(self, identity: Identity, state: Path, limits: Limits, resync: Callable[[], None]) -> None:
+    def __init__(
+        self, identity: Identity, state: Path, limits: Limits, resync: Callable[[], None], metrics: str = ""
+    ) -> None:
         """Start.
 
         Args:
@@ -53,16 +55,18 @@ class Delivery:
             state: the agent's folder.
             limits: what the spool may take.
             resync: called when the server has forgotten what exists.
+            metrics: where the agent's ``/metrics`` is (see ``wire.Delivery``).
 
         Raises:
             SpoolError: another agent has the spool, or it cannot be used.
             EnrolmentError: the identity cannot be used.
         """
-        self.server = identity.server
+        self.where = f"agent {identity.name} of {identity.server}"
+        self.words = f"delivers to {identity.server} as {identity.name}"
         self._limits = limits
         self._context = _Context(identity)
         self._spool = Spool(state / FOLDER, limits)
-        self._shipper = Shipper(self._spool, Https(identity.server, self._context.get), resync)
+        self._shipper = Shipper(self._spool, Https(identity.server, self._context.get), resync, metrics=metrics)
         self._forwarder = Forwarder(self._spool, self._shipper.wake)
         self._renewal = Renewal(identity, self._context.renewed)
 

@@ -24,17 +24,21 @@ IDLE_SECONDS = 1.0
 
 
 class Forwarder:
-    """The sink of collectors whose batches go to a server."""
+    """The sink of collectors whose batches go elsewhere."""
 
-    def __init__(self, spool: Spool, spooled: Callable[[], None]) -> None:
+    def __init__(
+        self, spool: Spool, spooled: Callable[[], None], frame: Callable[[Batch], bytes] = encode.frame
+    ) -> None:
         """Start.
 
         Args:
             spool: where frames go; it is not closed here.
             spooled: called when there is something new in it.
+            frame: what a batch becomes; nothing is spooled of one that becomes nothing.
         """
         self._spool = spool
         self._spooled = spooled
+        self._frame = frame
         self._queue: deque[Batch] = deque()
         self._changed = threading.Condition()
         self._stopping = False
@@ -96,7 +100,7 @@ class Forwarder:
 
     def _forward(self, batch: Batch) -> None:
         try:
-            frame = encode.frame(batch)
+            frame = self._frame(batch)
         except (ValueError, OverflowError, TypeError) as error:
             # What cannot be put into words (half a surrogate pair in a name) costs its batch, and is told.
             log.warning("a batch of %s cannot be sent: %s", batch.agent, error)
@@ -106,4 +110,5 @@ class Forwarder:
             log.warning("a batch of %s is too large to be sent: %d bytes", batch.agent, len(frame))
             self._spool.skip(1, batch.at, batch.at, "it was too large")
             return
-        self._spool.append(frame, batch.at)
+        if frame:
+            self._spool.append(frame, batch.at)

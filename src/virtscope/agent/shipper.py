@@ -75,6 +75,7 @@ class Shipper:
         transport: Transport,
         resync: Callable[[], None],
         clock: Callable[[], int] = now_ms,
+        metrics: str = "",
     ) -> None:
         """Start.
 
@@ -83,7 +84,9 @@ class Shipper:
             transport: how.
             resync: called when the server has another store than before, without any inventory.
             clock: Unix ms.
+            metrics: where the agent's ``/metrics`` is (see ``wire.Delivery``).
         """
+        self._metrics = metrics
         self._spool = spool
         self._transport = transport
         self._resync = resync
@@ -199,6 +202,7 @@ class Shipper:
             dropped=state.dropped,
             losses=losses,
             frames=tuple(Frame(record.epoch, record.sequence, record.frame) for record in records),
+            metrics=self._metrics,
         )
 
     def _delivered(self, records: Sequence[Record], answer: Answer) -> float:

@@ -68,7 +68,7 @@ class Https:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             return Answer(0, b"", _reason(error))
         detail = "" if answer.status == 200 else _detail(data) or f"status {answer.status}"
-        return Answer(answer.status, data, detail, _seconds(answer.headers.get("Retry-After")))
+        return Answer(answer.status, data, detail, retry_after(answer.headers.get("Retry-After")))
 
     def _connections(self) -> urllib3.PoolManager:
         context = self._context()
@@ -92,7 +92,8 @@ def _detail(body: bytes) -> str:
     return f"{problem.detail}. {problem.hint}" if problem.hint else problem.detail
 
 
-def _seconds(text: str | None) -> float | None:
+def retry_after(text: str | None) -> float | None:
+    """The seconds that a ``Retry-After`` asks for; a date is not understood."""
     return float(text) if text is not None and text.isascii() and text.isdigit() else None
 
 

@@ -19,6 +19,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from http.client import LineTooLong
 from http.server import BaseHTTPRequestHandler
+from ipaddress import ip_address
 from typing import Any
 
 from virtscope.errors import BadInput
@@ -91,6 +92,12 @@ class Listener:
     def url(self) -> str:
         """What to scrape."""
         return f"{self._scheme}://{self.address}/metrics"
+
+    @property
+    def reached_at(self) -> str:
+        """Where others find it, as ``https://0.0.0.0:9177``; empty where only this machine does."""
+        host = ip_address(str(self._server.server_address[0]))
+        return "" if host.is_loopback else f"{self._scheme}://{self.address}"
 
     def start(self) -> None:
         """Begin to answer."""

@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 import urllib3
 
 from virtscope.errors import EngineError
 from virtscope.store import Range
+from virtscope.unanswered import why
 
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 120.0
 MOST_STEPS = 10_000
@@ -161,7 +162,7 @@ class Engine:
                     answer.close()
                     raise EngineError(f"{where} answers with more than {MOST_BYTES >> 20} MiB", _LESS)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise EngineError(f"{where} does not answer: {_reason(error)}", _DOWN) from None
+            raise EngineError(f"{where} does not answer: {why(error)}", _DOWN) from None
         if answer.status in (401, 403):
             raise EngineError(f"{where} does not let this server in (status {answer.status})", _NOT_LET_IN)
         try:
@@ -200,9 +201,3 @@ def _secret(path: Path) -> str:
         return path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise EngineError(f"{path} cannot be read: {error}", "It holds the secret for the metrics' engine.") from None
-
-
-def _reason(error: Any) -> str:
-    reason = getattr(error, "reason", None) or error
-    text = str(reason)
-    return text.rpartition("Errno")[2].partition("]")[2].strip() or text

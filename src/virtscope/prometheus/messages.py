@@ -1,6 +1,6 @@
-"""Prometheus's remote read on the wire: protobuf messages in snappy blocks.
+"""Prometheus's remote read and remote write on the wire: protobuf messages in snappy blocks.
 
-Five small messages of ``prompb/remote.proto`` and ``prompb/types.proto``; their fields are numbered here as there. What
+Six small messages of ``prompb/remote.proto`` and ``prompb/types.proto``; their fields are numbered here as there. What
 is not known is skipped, as protobuf has it.
 """
 
@@ -10,7 +10,6 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import chain
 from typing import TypeAlias
 
 import pyarrow as pa
@@ -70,8 +69,23 @@ def read_request(body: bytes) -> list[Query]:
 
 def read_response(results: Iterable[Iterable[Labelled]]) -> bytes:
     """A ``ReadResponse`` with a result for each query."""
-    response = b"".join(_message(1, b"".join(_message(1, _series(one)) for one in series)) for series in results)
-    compressed: bytes = pa.compress(response, codec="snappy", asbytes=True)
+    return snappy(b"".join(_message(1, b"".join(_message(1, _series(one)) for one in series)) for series in results))
+
+
+def written(labels: bytes, samples: Iterable[tuple[int, float]]) -> bytes:
+    """A series of a ``WriteRequest``, its labels encoded already; such pieces in a row are one request."""
+    return _message(1, labels + b"".join(_sample(at, value) for at, value in samples))
+
+
+def encoded(labels: Mapping[str, str]) -> bytes:
+    """Labels, in their order, as a series has them."""
+    pairs = sorted(labels.items())
+    return b"".join(_message(1, _message(1, name.encode()) + _message(2, value.encode())) for name, value in pairs)
+
+
+def snappy(content: bytes) -> bytes:
+    """A message as it travels."""
+    compressed: bytes = pa.compress(content, codec="snappy", asbytes=True)
     return compressed
 
 
@@ -96,13 +110,11 @@ def _matcher(content: bytes) -> Matcher:
 
 
 def _series(series: Labelled) -> bytes:
-    pairs = sorted(series.labels.items())
-    labels = (_message(1, _message(1, name.encode()) + _message(2, value.encode())) for name, value in pairs)
-    samples = (
-        _message(2, b"\x09" + struct.pack("<d", value) + b"\x10" + _varint(at & (1 << 64) - 1))
-        for at, value in series.samples
-    )
-    return b"".join(chain(labels, samples))
+    return encoded(series.labels) + b"".join(_sample(at, value) for at, value in series.samples)
+
+
+def _sample(at: int, value: float) -> bytes:
+    return _message(2, b"\x09" + struct.pack("<d", value) + b"\x10" + _varint(at & (1 << 64) - 1))
 
 
 def _messages(content: bytes, number: int) -> list[bytes]:

@@ -94,6 +94,8 @@ class Heard:
     oldest: int
     """When the oldest waiting batch was made, Unix ms of the agent's clock; 0: nothing waits."""
     dropped: int
+    metrics: str = ""
+    """Where the agent serves ``/metrics``, by its own word; empty: nowhere that others reach."""
     problem: str | None = None
     """Why the last delivery was not taken, where it was not."""
 
@@ -354,6 +356,7 @@ class Intake:
             waiting_bytes=max(delivery.waiting_bytes - sum(len(frame.body) for frame in delivery.frames), 0),
             oldest=delivery.oldest,
             dropped=delivery.dropped,
+            metrics=delivery.metrics[:256],
             problem=before.problem if before else None,
         )
 

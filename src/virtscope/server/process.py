@@ -354,6 +354,7 @@ class _Server:
             hosts=tuple(host.id for host in hosts),
             interval_seconds=self._fleet.interval_of(agent),
             problem=heard.problem,
+            metrics=heard.metrics or None,
         )
 
     def _own(self) -> Told:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from virtscope.agent.settings import Watching
 from virtscope.exposition.names import Dialect
+from virtscope.prometheus.engine import Access
 from virtscope.settings import log, watching
 from virtscope.settings.declaration import Setting
+from virtscope.settings.engine_access import EngineAccess
 from virtscope.settings.folders import state_folder
 from virtscope.settings.kinds import Address, Choice, Duration, Listening, Place, Size, Url
 from virtscope.settings.program import Program, Resolved
@@ -36,7 +38,8 @@ SPOOL_SIZE = Setting(
     "spool-size",
     Size(8 << 20, 1 << 40),
     256 << 20,
-    "The most that is kept on disk for a server that does not answer; then the oldest goes, and is counted.",
+    "The most that is kept on disk for a server that does not answer, and as much again for remote write; then the "
+    "oldest goes, and is counted.",
     _SERVER,
 )
 SPOOL_SYNC = Setting(
@@ -71,8 +74,14 @@ DIALECT = Setting(
     "dialect",
     Choice(tuple(known.value for known in Dialect)),
     Dialect.INOVEX.value,
-    "Whose names /metrics speaks where exporters differ.",
+    "Whose names are spoken, at /metrics and in remote write, where exporters differ.",
     _PROMETHEUS,
+)
+REMOTE_WRITE = EngineAccess.named(
+    "remote-write",
+    "A receiver of Prometheus's remote write 1.0, with its whole path: figures go there, through a spool of their own.",
+    _PROMETHEUS,
+    note="nowhere",
 )
 
 
@@ -93,6 +102,8 @@ class AgentSettings:
     metrics: Address | None
     """Where /metrics is served, if anywhere."""
     web_config: Path | None
+    remote_write: Access | None
+    """Where figures are written, if anywhere."""
     dialect: Dialect
     log_format: str
     log_level: str
@@ -109,6 +120,7 @@ class AgentSettings:
             replay_seconds=resolved[REPLAY],
             metrics=resolved[METRICS],
             web_config=resolved[WEB_CONFIG],
+            remote_write=REMOTE_WRITE.read(resolved),
             dialect=Dialect(resolved[DIALECT]),
             log_format=resolved[log.LOG_FORMAT],
             log_level=resolved[log.LOG_LEVEL],
@@ -127,9 +139,10 @@ AGENT = Program(
         METRICS,
         WEB_CONFIG,
         DIALECT,
+        *REMOTE_WRITE.settings,
         *log.SETTINGS,
     ),
-    (watching.check,),
+    (watching.check, REMOTE_WRITE.check),
     "/etc/virtscope/agent.toml",
 )
 

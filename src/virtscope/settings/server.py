@@ -188,7 +188,7 @@ class ServerSettings:
             log_level=resolved[log.LOG_LEVEL],
             analyze_every=resolved[analyses.ANALYZE_EVERY],
             analyses=analyses.read(resolved),
-            metrics=metrics.read(resolved),
+            metrics=metrics.METRICS.read(resolved),
             metrics_interval=resolved[metrics.INTERVAL],
             demo=DEMO.name in resolved.values and resolved[DEMO],
         )

@@ -92,6 +92,8 @@ class Delivery(msgspec.Struct, frozen=True):
     losses: tuple[Loss, ...] = ()
     """Losses that the server has not confirmed yet."""
     frames: tuple[Frame, ...] = ()
+    metrics: str = ""
+    """Where the agent serves ``/metrics``, as ``http://0.0.0.0:9177``; empty where only its own machine reaches it."""
 
 
 class Refusal(msgspec.Struct, array_like=True, frozen=True):

@@ -12,6 +12,7 @@ from virtscope.agent.discovery import targets
 from virtscope.agent.discovery.template import Template
 from virtscope.agent.uri import ConnectionUri
 from virtscope.errors import BadInput, DiscoveryError
+from virtscope.unanswered import why
 
 _SECONDS = 10.0
 _MOST_REDIRECTS = 5
@@ -49,7 +50,7 @@ class HttpSource:
             body = self._get()
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise DiscoveryError(
-                f"{self.name} does not answer ({_reason(error)})", "Is the address right, and the server running?"
+                f"{self.name} does not answer ({why(error)})", "Is the address right, and the server running?"
             ) from None
         found = targets.from_json(body, self.name)
         return self._entries.uris(found, lambda target: self._template.uri(*targets.split(target)))
@@ -111,8 +112,3 @@ def _checked(address: str) -> urllib3.util.Url:
             "Others can read it there. Give the address without.",
         )
     return parts
-
-
-def _reason(error: Exception) -> str:
-    text = str(getattr(error, "reason", None) or error)
-    return text.rpartition("Errno")[2].partition("]")[2].strip() or text

@@ -17,6 +17,7 @@ from virtscope.server.access.who import Role, Who
 from virtscope.server.answers import Problem
 from virtscope.server.enrolment.agents import Agent, Agents
 from virtscope.server.enrolment.remarks import AgentStatus, remarks
+from virtscope.server.enrolment.targets import TargetGroup, target
 from virtscope.server.enrolment.tokens import TTL, Invitation
 
 log = logging.getLogger(__name__)
@@ -124,7 +125,22 @@ def admin(request: Request) -> Who:
     return who
 
 
+def seeing_all(request: Request) -> Who:
+    """Who asks, if he may see every host.
+
+    Raises:
+        HTTPException: nobody is known (401), or he is limited to projects (403).
+    """
+    who = request.scope.get("state", {}).get("who")
+    if not isinstance(who, Who):
+        raise HTTPException(401, "nobody has signed in")
+    if who.projects is not None:
+        raise HTTPException(403, f"{who.name} is limited to projects")
+    return who
+
+
 Admin = Annotated[Who, Depends(admin)]
+SeeingAll = Annotated[Who, Depends(seeing_all)]
 Name = Annotated[str, Path(max_length=300, description="Id or name.")]
 
 
@@ -200,6 +216,12 @@ def router() -> APIRouter:
     def list_agents(_who: Admin, here: Here) -> Response:
         """Every agent, with its certificate and how it does."""
         return _json(AgentList(listed(here)))
+
+    @api.get("/sd", **_answering(list[TargetGroup], 404))
+    def discover(_who: SeeingAll, here: Here) -> Response:
+        """Where Prometheus finds every agent's ``/metrics``: its HTTP service discovery."""
+        found = (target(agent, here.status(agent.id)) for agent in here.agents.list() if agent.revoked is None)
+        return _json([one for one in found if one is not None])
 
     @api.delete("/agents/{id}", status_code=204, **_answering(None, 404, 409, status=204))
     def revoke_agent(id: Name, who: Admin, here: Here) -> Response:  # noqa: A002

@@ -39,6 +39,8 @@ class AgentStatus:
     interval_seconds: float | None
     """Between two readings of the host that is read most seldom."""
     problem: str | None
+    metrics: str | None = None
+    """Where it serves ``/metrics``, as ``http://0.0.0.0:9177``; None: nowhere that others reach."""
 
 
 def remarks(agent: Agent, status: AgentStatus | None, now: float) -> tuple[str, ...]:
