@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -220,10 +221,31 @@ def _cli_page() -> Iterator[str]:
 
 
 def _help(command: str) -> str:
+    return "\n".join(line.rstrip() for line in _helps()[command].strip().splitlines())
+
+
+@cache
+def _helps() -> Mapping[str, str]:
+    """What each command says to ``--help``, in a process whose terminal is always the same."""
     environment = {"COLUMNS": "100", "PATH": "/usr/bin:/bin", "TERM": "dumb", "HOME": "/root", "LANG": "C.UTF-8"}
-    program = [sys.executable, "-m", "virtscope", *command.split(), "--help"]
-    answer = subprocess.run(program, env=environment, capture_output=True, text=True, check=True)
-    return "\n".join(line.rstrip() for line in answer.stdout.strip().splitlines())
+    given = json.dumps(list(_commands()))
+    answer = subprocess.run(
+        [sys.executable, "-c", _ASKING], input=given, env=environment, capture_output=True, text=True, check=True
+    )
+    found: dict[str, str] = json.loads(answer.stdout)
+    return found
+
+
+_ASKING = """
+import contextlib, io, json, sys
+from virtscope.cli.commands import app
+found = {}
+for command in json.load(sys.stdin):
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        app([*command.split(), "--help"], standalone_mode=False, prog_name="virtscope")
+    found[command] = said.getvalue()
+json.dump(found, sys.stdout)
+"""
 
 
 if __name__ == "__main__":

@@ -10,6 +10,16 @@ import pytest
 from tests.oidc.processes import Processes
 from tests.running import Running, running, until
 from tests.synthetic import Opened, opened
+from virtscope.server.access import passwords
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _cheap_passwords() -> Iterator[None]:
+    """What hashing costs is for those who guess; here it would be a tenth of all time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "MEMORY_KIB", 64)
+        patch.setattr(passwords, "PASSES", 1)
+        yield
 
 
 @pytest.fixture
@@ -24,7 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A virtscope that watches libvirt's test driver, and a host that is not there."""
     data = tmp_path_factory.mktemp("server") / "data"
     absent = "qemu+unix:///system?socket=/nonexistent/libvirt-sock"
-    with running(data, "--connect", "test:///default", "--connect", absent, "--interval", "0.5") as process:
+    with running(data, "--connect", "test:///default", "--connect", absent, "--interval", "1") as process:
         until(lambda: process.get("/api/v1/domains")["domains"], "the test driver's domain")
         yield process
 

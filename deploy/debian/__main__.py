@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--into", type=Path, default=ROOT / "dist", help="the folder for the packages")
     parser.add_argument("--python", default="/usr/bin/python3", help="the Python that the packages will run with")
     parser.add_argument("--only", choices=[product.program for product in PRODUCTS], help="one of the packages")
-    parser.add_argument("--compression", type=int, default=6, choices=range(10), help="of xz")
+    parser.add_argument("--compression", type=int, default=6, choices=range(10), help="of xz; 0 is none at all")
     options = parser.parse_args()
     os.environ.setdefault("SOURCE_DATE_EPOCH", _commit_time())
     os.umask(0o022)
@@ -57,7 +57,8 @@ def _pack(product: Product, tree: Path, python: str, into: Path, compression: in
         (control / name).write_text(text)
         (control / name).chmod(0o755)
     target = into / f"{product.name}_{fields['Version']}_{fields['Architecture']}.deb"
-    _run("dpkg-deb", "--root-owner-group", "-Zxz", f"-z{compression}", "--build", str(tree), str(target))
+    how = ("-Zxz", f"-z{compression}") if compression else ("-Znone",)
+    _run("dpkg-deb", "--root-owner-group", *how, "--build", str(tree), str(target))
     return target
 
 

@@ -141,16 +141,17 @@ class Emitter(Process):
         threading.Thread(target=self._listen, daemon=True).start()
         assert self._answer() == "ready"
 
-    def tell(self, command: str) -> Any:
+    def tell(self, command: str, patience: float = 2 * PATIENCE) -> Any:
         """Have it do something, and its answer."""
         assert self.popen.stdin is not None
         self.popen.stdin.write(f"{command}\n")
         self.popen.stdin.flush()
-        return self._answer()
+        return self._answer(patience)
 
     def emit(self, count: int, start: int, step: int = 10_000) -> None:
         """Batches of each agent with these stamps."""
-        self.tell(f"emit {count} {start} {step}")
+        # Of hundreds of agents, so many batches are some minutes' work.
+        self.tell(f"emit {count} {start} {step}", 2 * PATIENCE + count)
 
     def agents(self) -> list[dict[str, Any]]:
         """How each agent fares."""
@@ -176,8 +177,8 @@ class Emitter(Process):
                 self._answers.put(line)
         self._answers.put("")
 
-    def _answer(self) -> Any:
-        line = self._answers.get(timeout=2 * PATIENCE)
+    def _answer(self, patience: float = 2 * PATIENCE) -> Any:
+        line = self._answers.get(timeout=patience)
         assert line, f"the emitter has ended: {self.text}"
         return json.loads(line)
 

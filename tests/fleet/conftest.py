@@ -18,7 +18,7 @@ MIXED = GuestSpec(
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab() -> Iterator[Lab]:
     """Two hosts, a guest each."""
     with tempfile.TemporaryDirectory(prefix="vs-", dir="/var/tmp") as folder, Lab(Path(folder)) as made:
@@ -26,7 +26,7 @@ def lab() -> Iterator[Lab]:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def fleet(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A virtscope that watches both hosts every 2 s."""
     connect = [argument for host in lab.hosts for argument in ("--connect", host.uri)]

@@ -17,15 +17,17 @@ P = ParamSpec("P")
 T = TypeVar("T")
 SHORTEST, LONGEST = 12, 1_000
 """Characters of a password."""
+MEMORY_KIB, PASSES = 65_536, 3
+"""What a hash costs: RFC 9106's second choice of parameters, on one thread."""
 MOST_WAITING = 32
 """Passwords that may wait to be hashed; who comes then is sent away."""
 
 
 class Passwords:
-    """Hashes and verifies. RFC 9106's second choice of parameters, on one thread: 64 MiB, 3 passes."""
+    """Hashes and verifies."""
 
     def __init__(self) -> None:
-        self._hasher = PasswordHasher(time_cost=3, memory_cost=65_536, parallelism=1)
+        self._hasher = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=1)
         self._nobodys = self._hasher.hash(secrets.token_urlsafe())
         self._worker = ThreadPoolExecutor(1, "passwords")
         self._waiting = 0
