@@ -49,3 +49,11 @@ def test_a_copy_is_another_set() -> None:
     ranges = Ranges([(1, 3)])
     ranges.copy().add(4, 9)
     assert list(ranges) == [(1, 3)]
+
+
+def test_the_lowest_gaps_are_closed() -> None:
+    every_second = Ranges((number, number) for number in range(1, 21, 2))
+    every_second.close(3)
+    assert list(every_second) == [(1, 15), (17, 17), (19, 19)]
+    every_second.close(3)
+    assert len(every_second) == 3

@@ -64,6 +64,11 @@ class Ranges:
             end += 1
         self._ranges[begin:end] = [(first, last)]
 
+    def close(self, most: int) -> None:
+        """Fill the lowest gaps until there are so many ranges at most."""
+        if (extra := len(self._ranges) - most) > 0:
+            self._ranges[: extra + 1] = [(self._ranges[0][0], self._ranges[extra][1])]
+
     def missing(self, first: int, last: int) -> list[Range]:
         """The parts of a range that are not in the set, in order."""
         found = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from virtscope.sample import Batch, Event, Gone, Link, LinkState, Sample
+from virtscope.sample import Batch, Event, FilterFacts, Gone, Link, LinkState, Lost, Sample
 from virtscope.server import quota
 from virtscope.server.quota import LONGEST_TEXT, Quota
 
@@ -43,6 +43,35 @@ def test_hosts_that_only_samples_name_count(small: Quota) -> None:
     hosts = [Batch("a", 1, n, 1, (Sample(f"h{n}", 1, {}),)) for n in range(1, 5)]
     assert [small.refuses(batch) is None for batch in hosts] == [True, True, True, False]
     assert small.refuses(hosts[0]) is None
+
+
+def described(xml: str, agent: str = "a") -> Batch:
+    return Batch(agent, 1, 1, 1, others=(FilterFacts("f", "f", "h", xml=xml),))
+
+
+def test_what_is_kept_of_descriptions_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quota, "MOST_TEXT", 30_000)
+    monkeypatch.setattr(quota, "LEAST_TEXT", 1_000)
+    one = Quota()
+    assert one.refuses(described("x" * 20_000)) is None
+    assert one.refuses(described("x" * 20_000)) is None  # it is kept already
+    assert "characters of descriptions" in str(one.refuses(described("y" * 20_000)))
+    assert one.refuses(described("y" * 20_000, agent="b")) is None
+    assert [one.refuses(described(f"{n}")) is None for n in range(10)] == [True] * 9 + [False]
+    one.forget("a")
+    assert one.refuses(described("y" * 20_000)) is None
+
+
+def test_events_count_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quota, "MOST_TEXT", 30_000)
+    one, batch = Quota(), Batch("a", 1, 1, 1, events=(Event(1, "h", None, "kind", "d" * 20_000),))
+    assert one.refuses(batch) is None
+    assert "characters of descriptions" in str(one.refuses(batch))
+
+
+def test_runs_of_which_only_losses_tell_count(small: Quota) -> None:
+    losses = [Batch("a", 0, 0, 1, lost=(Lost(n, 1, 1, 0, 0, "x"),)) for n in range(1, 12)]
+    assert [small.refuses(one) is None for one in losses] == [True] * 10 + [False]
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,19 @@ def test_progress_in_ranges_survives_a_restart(tmp_path: Path) -> None:
         assert made.records.stored("agent", 1) == Ranges([(1, 9)])
 
 
+def test_an_agent_that_leaves_every_second_out_costs_no_more_than_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("virtscope.store.records.MOST_RANGES", 3)
+    with opened(tmp_path) as made:
+        for number in range(1, 21, 2):
+            made.store.append([told(number, "n")])
+        kept = Ranges([(1, 15), (17, 17), (19, 19)])
+        assert made.records.stored("agent", 1) == kept
+    with opened(tmp_path) as made:
+        assert made.records.stored("agent", 1) == kept
+
+
 def test_the_same_batch_twice_in_one_transaction_is_stored_once(open_store: Opened) -> None:
     assert len(open_store.store.append([told(1, "n"), told(1, "n"), told(2, "n")])) == 2
 

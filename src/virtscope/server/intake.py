@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -22,7 +22,7 @@ from starlette.responses import Response
 from virtscope import __version__
 from virtscope.errors import Malformed, TooNew, WireError
 from virtscope.ranges import Ranges
-from virtscope.sample import Batch, Lost, now_ms
+from virtscope.sample import Batch, HostFacts, Lost, now_ms
 from virtscope.server.ingest import EARLIEST_MS, FUTURE_MS, NOT_STORABLE, Ingest
 from virtscope.server.problems import problem
 from virtscope.server.quota import Quota
@@ -55,7 +55,11 @@ its own backlog, and must not do so for long."""
 BACKLOGS_AT_ONCE = 2
 """So many deliveries of backlogs may wait for the decoding thread: what is new comes before all others."""
 EXPANSION = 16
-"""How much larger a delivery is in memory than on the wire, about."""
+"""How much larger a delivery is in memory than on the wire, about: what it is charged before anybody has read it."""
+UNPACKED_EXPANSION = 4
+"""How much larger it is than its frames once they are decompressed, about: small ones may hold much."""
+LEFT_OUT_MS = 120_000
+"""How long it is said of an agent that something was left out, after the last time."""
 BODY_SECONDS = 20.0
 """For a body to come in."""
 STORE_SECONDS = 25.0
@@ -74,6 +78,9 @@ class Owners(Protocol):
 
     def owner(self, host: str) -> str | None:
         """An agent's id, empty for this process; None where nobody has told of it."""
+
+    def hosts_of(self, agent: str) -> Sequence[HostFacts]:
+        """The hosts that an agent watches."""
 
     def agent_name(self, agent: str) -> str:
         """An agent's name."""
@@ -97,7 +104,9 @@ class Heard:
     metrics: str = ""
     """Where the agent serves ``/metrics``, by its own word; empty: nowhere that others reach."""
     problem: str | None = None
-    """Why the last delivery was not taken, where it was not."""
+    """Why the last delivery was not taken, where it was not; or what of the last ones was left out."""
+    left_out: int = 0
+    """When something was last left out, Unix ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +120,29 @@ class Taken:
     refused: int = 0
     put_off: int = 0
     """Deliveries that were asked to come later."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a delivery's frames hold."""
+
+    batches: list[Batch]
+    """Those that may be stored."""
+    refused: list[Refusal]
+    size: int
+    """Bytes of all frames once they were decompressed."""
+    problem: str | None
+    """What of it was not listened to."""
+
+
+class _OfHost(Protocol):
+    """What is told of a host."""
+
+    @property
+    def host(self) -> str | None: ...
+
+
+_Told = TypeVar("_Told", bound=_OfHost)
 
 
 class _Answered(Exception):
@@ -189,7 +221,7 @@ class Intake:
             _require_known_version(request)
             with self._admitted(agent, request) as grow:
                 body = await _body(request, grow)
-                return await self._take(agent, body, request)
+                return await self._take(agent, body, request, grow)
         except _Answered as answered:
             known = self._heard.get(agent)
             if known is not None:
@@ -198,23 +230,24 @@ class Intake:
 
     @contextmanager
     def _admitted(self, agent: str, request: Request) -> Iterator[Callable[[int], None]]:
-        """Hold a place and the memory for a delivery; ``grow`` takes more of it as the body comes in."""
+        """Hold a place and the memory for a delivery; ``grow`` has it hold so many bytes at least."""
         if agent in self._busy:
             raise self._put_off(429, "another delivery of this agent is under way")
         limit = self._memory // BACKLOG_PART if _is_backlog(request) else self._memory
         held = 0
 
-        def grow(count: int) -> None:
+        def grow(size: int) -> None:
             nonlocal held
+            more = max(size - held, 0)
             # Whatever the limit, one delivery is taken when there is no other: else it would never be.
-            if self._used > held and self._used + count * EXPANSION > limit:
+            if self._used > held and self._used + more > limit:
                 raise self._put_off(503, "the server has too much to do at the moment")
-            held += count * EXPANSION
-            self._used += count * EXPANSION
+            held += more
+            self._used += more
 
         self._busy.add(agent)
         try:
-            grow(_declared(request))
+            grow(_declared(request) * EXPANSION)
             yield grow
         finally:
             self._busy.discard(agent)
@@ -224,7 +257,7 @@ class Intake:
         self._taken = replace(self._taken, put_off=self._taken.put_off + 1)
         return _Answered(status, detail, "It keeps everything and comes again.", retry_after=random.randint(1, 5))
 
-    async def _take(self, agent: str, body: bytes, request: Request) -> Response:
+    async def _take(self, agent: str, body: bytes, request: Request, grow: Callable[[int], None]) -> Response:
         loop = asyncio.get_running_loop()
         try:
             delivery = unpack(body, Delivery)
@@ -234,17 +267,17 @@ class Intake:
             known = {epoch: self._records.stored(agent, epoch) for epoch in {one.epoch for one in delivery.frames}}
             new = [one for one in delivery.frames if one.sequence not in known[one.epoch]]
             async with self._backlog_turn if _is_backlog(request) else nullcontext():
-                batches, refused = await loop.run_in_executor(self._decoding, self._decoded, agent, new)
+                read = await loop.run_in_executor(self._decoding, self._read, agent, new, _lost(delivery))
+            grow(read.size * UNPACKED_EXPANSION)
         except TooNew as error:
             raise _Answered(415, str(error), error.hint) from None
         except WireError as error:
             raise _Answered(400, str(error)) from None
-        if lost := _lost(delivery):
-            batches.append(Batch(agent, 0, 0, now_ms(), lost=lost))
-        if batches:
-            refused += await self._stored(batches)
+        refused = read.refused + (await self._stored(read.batches) if read.batches else [])
         if (heard := self._heard.get(agent)) is not None:  # else it was revoked meanwhile
-            self._heard[agent] = replace(heard, problem=None)
+            self._heard[agent] = _with_problem(heard, read.problem)
+            if read.problem and read.problem != heard.problem:
+                log.warning("agent %s: %s", agent, read.problem)
         self._taken = replace(
             self._taken,
             deliveries=self._taken.deliveries + 1,
@@ -257,10 +290,15 @@ class Intake:
         receipt = Receipt(now_ms(), self._store(), stored, tuple(refused), __version__)
         return Response(pack(receipt), media_type="application/msgpack", headers={"Cache-Control": "no-store"})
 
-    def _decoded(self, agent: str, frames: Sequence[Frame]) -> tuple[list[Batch], list[Refusal]]:
-        """The batches that may be stored, and the frames that may not; in a thread of its own."""
+    def _read(self, agent: str, frames: Sequence[Frame], lost: tuple[Lost, ...]) -> _Read:
+        """The batches that may be stored, and the frames that may not; in a thread of its own.
+
+        Raises:
+            _Answered: it has too much, or the agent tells of nothing but others' hosts.
+        """
         batches: list[Batch] = []
         refused: list[Refusal] = []
+        others: dict[str, str] = {}
         left, rows = LARGEST_CONTENT, 0
         for frame in frames:
             if rows > decode.MOST_ROWS:
@@ -273,7 +311,9 @@ class Intake:
                 batch = decode.batch(agent, frame, body)
                 rows += sum(len(table) for sample in batch.samples for table in sample.rows.values())
                 reason = self._quota.refuses(batch)
-                batch = batch if reason else self._own(agent, batch)
+                if not reason:
+                    others |= (foreign := self._foreign(batch))
+                    batch = _own(batch, foreign)
             except Malformed as error:
                 reason = str(error)
             if reason:
@@ -281,31 +321,27 @@ class Intake:
                 refused.append(Refusal(frame.epoch, frame.sequence, reason))
             else:
                 batches.append(batch)
-        return batches, refused
+        if others and not any(batch.about for batch in batches) and not self._owners.hosts_of(agent):
+            # All that it watches is another's: as when a host was enrolled anew. It keeps everything until that ends.
+            raise _Answered(409, _watched(others), ONE_OF_TWO)
+        if lost:
+            told = Batch(agent, 0, 0, now_ms(), lost=lost)
+            if reason := self._quota.refuses(told):
+                raise _Answered(429, reason, "It keeps everything and comes again.", retry_after=60)
+            batches.append(told)
+        problem = f"{_watched(others)}: what this agent says of it is left out. {ONE_OF_TWO}" if others else None
+        return _Read(batches, refused, LARGEST_CONTENT - left, problem)
 
-    def _own(self, agent: str, batch: Batch) -> Batch:
-        """A batch whose hosts are this agent's; it is not asked whose they are.
-
-        Raises:
-            _Answered: a host in it is somebody else's.
-        """
+    def _foreign(self, batch: Batch) -> dict[str, str]:
+        """The hosts in a batch that are not its agent's, and whose they are; the agent is not asked that."""
+        found = {}
         for host in batch.about:
             owner = self._owners.owner(host)
             if owner is None:
-                owner = self._quota.claimant(host) or agent
-            if owner != agent:
-                whose = f"the agent {self._owners.agent_name(owner)}" if owner else "this server itself"
-                log.warning("agent %s tells of the host %s, which is watched by %s", agent, host, whose)
-                raise _Answered(
-                    409,
-                    f"the host {host} is watched by {whose} already",
-                    "Let one of the two watch it: stop this agent, or revoke the other one.",
-                )
-        return replace(
-            batch,
-            hosts=tuple(replace(one, agent=agent) for one in batch.hosts),
-            links=tuple(replace(one, agent=agent) for one in batch.links),
-        )
+                owner = self._quota.claimant(host) or batch.agent
+            if owner != batch.agent:
+                found[host] = f"the agent {self._owners.agent_name(owner)}" if owner else "this server itself"
+        return found
 
     async def _stored(self, batches: Sequence[Batch]) -> list[Refusal]:
         """Wait until batches are durable; those that never will be are refused.
@@ -358,7 +394,48 @@ class Intake:
             dropped=delivery.dropped,
             metrics=delivery.metrics[:256],
             problem=before.problem if before else None,
+            left_out=before.left_out if before else 0,
         )
+
+
+def _with_problem(heard: Heard, left_out: str | None) -> Heard:
+    """What is known of an agent once its delivery is stored.
+
+    Not every delivery tells of each host: what was left out of the last ones is worth saying still.
+    """
+    if left_out:
+        return replace(heard, problem=left_out, left_out=heard.at)
+    return heard if heard.at - heard.left_out < LEFT_OUT_MS else replace(heard, problem=None)
+
+
+ONE_OF_TWO = "Let one of the two watch it: stop this agent, or revoke the other one."
+"""What to do about a host that two watch."""
+
+
+def _watched(others: Mapping[str, str]) -> str:
+    """Whose the first of some hosts is, and how many there are."""
+    host, whose = min(others.items())
+    more = f" (and {len(others) - 1} more hosts by others)" if len(others) > 1 else ""
+    return f"the host {host} is watched by {whose} already{more}"
+
+
+def _own(batch: Batch, foreign: Container[str]) -> Batch:
+    """A batch of its agent's own hosts: without what it says of others'."""
+
+    def own(told: Iterable[_Told]) -> tuple[_Told, ...]:
+        return tuple(one for one in told if one.host not in foreign)
+
+    return replace(
+        batch,
+        samples=own(batch.samples),
+        hosts=tuple(replace(one, agent=batch.agent) for one in batch.hosts if one.id not in foreign),
+        domains=own(batch.domains),
+        others=own(batch.others),
+        gone=own(batch.gone),
+        events=own(batch.events),
+        links=tuple(replace(one, agent=batch.agent) for one in own(batch.links)),
+        whole=own(batch.whole),
+    )
 
 
 def _lost(delivery: Delivery) -> tuple[Lost, ...]:
@@ -408,7 +485,6 @@ def _declared(request: Request) -> int:
 
 async def _body(request: Request, grow: Callable[[int], None]) -> bytes:
     """The body, within its limits of size and time."""
-    declared = _declared(request)
     parts, size = [], 0
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -416,8 +492,7 @@ async def _body(request: Request, grow: Callable[[int], None]) -> bytes:
                 size += len(part)
                 if size > LARGEST_DELIVERY:
                     raise _Answered(413, f"a delivery has {LARGEST_DELIVERY:,} bytes at most")
-                if size > declared:
-                    grow(len(part))
+                grow(size * EXPANSION)
                 parts.append(part)
     except TimeoutError:
         raise _Answered(408, f"the body did not come within {BODY_SECONDS:.0f} s") from None

@@ -18,6 +18,10 @@ MOST_DOMAINS = 10_000
 LONGEST_TEXT = 64 * 1024
 """Characters of a name, a description, an event."""
 LONGEST_XML = 2 * 1024 * 1024
+MOST_TEXT = 1 << 30
+"""Characters of descriptions and events that an agent may tell in a day: each that is new is kept for ever."""
+LEAST_TEXT = 4 * 1024
+"""A description counts as so many at least: its row, and our memory of it."""
 MOST_EVENTS = 10_000
 """In one batch."""
 _XML = frozenset({"xml", "persistent_xml"})
@@ -29,6 +33,9 @@ class Quota:
 
     def __init__(self) -> None:
         self._seen: dict[str, set[tuple[str, str]]] = {}
+        self._told: dict[str, set[int]] = {}
+        """Hashes of descriptions: what is told again is not kept again."""
+        self._text: dict[str, int] = {}
         self._claims: dict[str, str] = {}
         """Hosts, and the agent that spoke of each first today."""
         self._began = time.monotonic()
@@ -36,7 +43,8 @@ class Quota:
     def refuses(self, batch: Batch) -> str | None:
         """Why a batch is beyond what its agent may; None where it is not, and then it counts."""
         if time.monotonic() - self._began > _DAY:
-            self._seen, self._claims, self._began = {}, {}, time.monotonic()
+            self._seen, self._told, self._text, self._claims = {}, {}, {}, {}
+            self._began = time.monotonic()
         if reason := next(_excesses(batch), None):
             return reason
         seen = self._seen.setdefault(batch.agent, set())
@@ -46,7 +54,15 @@ class Quota:
         first = batch.about - self._claims.keys()
         if first and sum(agent == batch.agent for agent in self._claims.values()) + len(first) > MOST_HOSTS:
             return f"the agent speaks of more than {MOST_HOSTS:,} different hosts in a day"
+        told = self._told.setdefault(batch.agent, set())
+        texts = {hash(text): max(sum(map(len, text)), LEAST_TEXT) for text in map(_texts, _facts(batch))}
+        size = self._text.get(batch.agent, 0) + sum(len(event.kind) + len(event.detail) for event in batch.events)
+        size += sum(length for name, length in texts.items() if name not in told)
+        if size > MOST_TEXT:
+            return f"the agent tells more than {MOST_TEXT:,} characters of descriptions and events in a day"
         seen |= new
+        told.update(texts)
+        self._text[batch.agent] = size
         self._claims |= dict.fromkeys(first, batch.agent)
         return None
 
@@ -56,7 +72,8 @@ class Quota:
 
     def forget(self, agent: str) -> None:
         """An agent is there no more."""
-        self._seen.pop(agent, None)
+        for kept in (self._seen, self._told, self._text):
+            kept.pop(agent, None)
         self._claims = {host: claimant for host, claimant in self._claims.items() if claimant != agent}
 
 
@@ -76,10 +93,15 @@ def _facts(batch: Batch) -> tuple[Facts, ...]:
 
 def _objects(batch: Batch) -> Iterator[tuple[str, str]]:
     """Everything that the server would remember: kind and identifier. Of each run of an agent it does for ever."""
-    yield "epoch", str(batch.epoch)
+    yield from (("epoch", str(epoch)) for epoch in {batch.epoch, *(one.epoch for one in batch.lost)} if epoch)
     yield from ((KINDS[type(facts)], facts.id) for facts in _facts(batch))
     yield from ((gone.kind, gone.id) for gone in batch.gone)
     yield from (("link", link.uri) for link in batch.links)
+
+
+def _texts(facts: Facts) -> tuple[str, ...]:
+    """The texts of a description."""
+    return tuple(value for field in fields(facts) if isinstance(value := getattr(facts, field.name), str))
 
 
 def _excesses(batch: Batch) -> Iterator[str]:

@@ -7,6 +7,7 @@ rows refer to them.
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -33,6 +34,10 @@ _TYPES: Mapping[str, type] = {word: kind for kind, word in KINDS.items()}
 _TEXTS = ("xml", "persistent_xml")
 """The fields of facts that are kept as texts."""
 _HASH = "sha256:"
+MOST_RANGES = 4_096
+"""Of an agent's epoch. An agent fills its gaps, or says that they are lost; of one that leaves so many of them the
+oldest count as lost."""
+_REFERENCE = re.compile(f'"{_HASH}([0-9a-f]+)"')
 _Stream: TypeAlias = tuple[str, int]
 """An agent's epoch."""
 _NEVER: tuple[int, str | None] = (-(2**63), None)
@@ -130,12 +135,13 @@ class Records:
         """Everything as last reported, oldest first; what is gone is left out."""
         cursor = self._database.cursor()
         try:
-            texts = _Texts(cursor)
-            facts = [
-                texts.decode(kind, document)
+            told = [
+                (kind, document)
                 for _, (kind, _, _), document in self._load_current()
                 if document is not None and kind in _TYPES
             ]
+            texts = _Texts(cursor, (document for _, document in told))
+            facts = [texts.decode(kind, document) for kind, document in told]
         finally:
             cursor.close()
         return Known(tuple(facts), tuple(self._load_links()))
@@ -149,7 +155,7 @@ class Records:
                    ORDER BY ts DESC, rowid DESC LIMIT ?""",
                 [kind, id, limit],
             ).fetchall()
-            texts = _Texts(cursor)
+            texts = _Texts(cursor, (text for _, _, text in rows if text))
             found = [Version(at, host, texts.decode(kind, text) if text else None) for at, host, text in rows[::-1]]
         finally:
             cursor.close()
@@ -283,6 +289,8 @@ class Records:
                 add(batch.agent, batch.epoch, batch.sequence, batch.sequence)
             for lost in batch.lost:
                 add(batch.agent, lost.epoch, lost.first, lost.last)
+        for ranges in found.values():
+            ranges.close(MOST_RANGES)
         return found
 
     def _write_progress(self, connection: duckdb.DuckDBPyConnection, batches: Sequence[Batch]) -> None:
@@ -336,22 +344,22 @@ class Records:
 
 
 class _Texts:
-    """Reads documents back, each text from the database once."""
+    """Reads documents back, with all of their texts from the database at once."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        self._cursor = cursor
-        self._read: dict[str, str] = {}
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, documents: Iterable[str]) -> None:
+        # A name may stand elsewhere in a document, too: then a text is read for nothing.
+        names = {name for document in documents for name in _REFERENCE.findall(document)}
+        rows = cursor.execute(
+            "SELECT hash, text FROM texts WHERE hash IN (SELECT unnest($names::VARCHAR[]))", {"names": list(names)}
+        ).fetchall()
+        self._read: dict[str, str] = dict(rows)
 
     def decode(self, kind: str, document: str) -> Facts:
         facts: Facts = msgspec.json.decode(document, type=_TYPES[kind])
         return _with_texts(facts, self._text)
 
     def _text(self, reference: str) -> str:
-        name = reference.removeprefix(_HASH)
-        if name not in self._read:
-            row = self._cursor.execute("SELECT text FROM texts WHERE hash = ?", [name]).fetchone()
-            self._read[name] = row[0] if row else ""
-        return self._read[name]
+        return self._read.get(reference.removeprefix(_HASH), "")
 
 
 def _without_repeats(versions: Sequence[Version]) -> Iterator[Version]:
