@@ -160,7 +160,22 @@ def test_what_goes_while_it_is_described_is_left_out(monkeypatch: pytest.MonkeyP
         patched.setattr(libvirt.virNetwork, "isActive", gone)
         assert (host.pools("h"), host.networks("h")) == ([], [])
     monkeypatch.setattr(libvirt.virStoragePool, "listAllVolumes", gone)
-    assert list(host.storage()) == []
+    assert [(name, volumes) for name, _, volumes in host.storage()] == [("default-pool", [])]
+    host.close()
+
+
+def test_a_list_that_fails_is_not_one_of_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failure(libvirt.libvirtError):  # type: ignore[misc]  # libvirt has no types
+        def get_error_code(self) -> int:
+            return int(libvirt.VIR_ERR_INTERNAL_ERROR)
+
+    def failing(*_arguments: object) -> int:
+        raise Failure("client socket is closed")
+
+    host = Hypervisor(parse("test:///default"))
+    monkeypatch.setattr(libvirt.virConnect, "listAllStoragePools", failing)
+    with pytest.raises(HypervisorError):
+        host.pools("h")  # whose pools would else be gone
     host.close()
 
 

@@ -20,8 +20,9 @@ import yaml
 
 from docs.reference import _commands
 from tests.running import PATIENCE, Running
-from virtscope.cli import commands
+from virtscope.cli import commands, domain_stats, output
 from virtscope.cli.commands import ENTRIES, loaded
+from virtscope.cli.formats import Format
 from virtscope.errors import BadInput, VirtscopeError
 
 RECORDED = Path(__file__).parent / "recorded_keys.json"
@@ -135,6 +136,27 @@ def test_parts_by_jsonpath(asked: Running, capsys: pytest.CaptureFixture[str]) -
     line = """virtscope list domains -o jsonpath='{range .items[*]}{.name}={.state}{"\\n"}{end}'"""
     assert run(capsys, line) == "test=running\n"
     assert run(capsys, "virtscope show domain test -o jsonpath='{.disks[0].target}'") == "vda\n"
+
+
+def test_bytes_are_whole_as_virsh_has_them(capsys: pytest.CaptureFixture[str]) -> None:
+    stats = {"balloon.memory_current": 4194304.0, "cpu.cpu_cores": 0.25, "vcpu.count": 2}
+    items = [{"domain": "web", "id": "d", "host": "h", "stats": stats}]
+    domain_stats.write(output.console(Format.TABLE), items, Format.TABLE)
+    assert capsys.readouterr().out.splitlines()[1:4] == [
+        "  balloon.memory_current=4194304",
+        "  cpu.cpu_cores=0.25",
+        "  vcpu.count=2",
+    ]
+
+
+def test_a_report_is_written_where_it_is_wanted(
+    asked: Running, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    run(capsys, f"virtscope report -o {tmp_path / 'a.html'} -a idle")
+    assert (tmp_path / "a.html").read_text().startswith("<!doctype html>")
+    for wrong in ("-a idle", f"{tmp_path / 'b.html'} -o {tmp_path / 'c.html'} -a idle"):
+        with pytest.raises(BadInput, match="one file"):
+            run(capsys, f"virtscope report {wrong}")
 
 
 def test_events_and_stats(asked: Running, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,7 +29,16 @@ OF_A_LIST = {
 AGAIN = {("--watch", "-w"), ("--interval", "-i")}
 OTHERS = {"top", "context add", "simulate", "findings dismiss"}
 """They mean something else by one of these words, and say so."""
-SINCE = {"events", "list events", "alerts history", "alerts rules test", "findings list", "sql", "export"}
+SINCE = {
+    "events",
+    "list events",
+    "alerts history",
+    "alerts list",
+    "alerts rules test",
+    "findings list",
+    "sql",
+    "export",
+}
 """What speaks of the past."""
 
 

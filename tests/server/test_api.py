@@ -9,8 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from tests.running import Running, running, until
+from virtscope.server import page
 
 
 def test_hosts_are_up_or_down_with_a_reason(server: Running) -> None:
@@ -155,3 +158,11 @@ def test_it_ends_cleanly_while_somebody_listens(tmp_path: Path, how: int) -> Non
             assert process.stop(how) == 0
     assert not [line for line in process.output if "Traceback" in line]
     assert "virtscope has ended" in process.output[-1]
+
+
+def test_the_files_of_the_page_are_what_they_say(tmp_path: Path) -> None:
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets" / "a.js").write_text("1")
+    app = FastAPI()
+    page.install(app, tmp_path)
+    assert TestClient(app).get("/assets/a.js").headers["X-Content-Type-Options"] == "nosniff"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.server.access.serving import Clock
+from virtscope.alerts.evaluate import Alert, Change, Subject
 from virtscope.alerts.message import Message
 from virtscope.alerts.receiver import Receiver
 from virtscope.alerts.rule import Severity
@@ -25,4 +26,16 @@ def test_what_could_not_be_told_is_not_kept_for_ever(tmp_path: Path) -> None:
     clock.now += (DEAD_DAYS + 1) * 86_400
     book.forget()
     assert [letter.message.title for letter in book.letters()] == ["waits"]
+    registry.close()
+
+
+def test_a_limit_counts_what_somebody_may_see(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    book = Book(registry)
+    for number, domain in enumerate(["mine", *["others"] * 5]):
+        alert = Alert("rule", Subject("domains", domain, domain, "h", "kvm1", domain, ""), since=1, fired=1)
+        book.record([alert], (), [(Change(alert, number), Severity.INFO, "")], ())
+    for domains, found in ((["mine"], ["mine"]), ([], []), (None, ["others"])):
+        history = book.history(0, 100, limit=1, domains=domains)
+        assert [entry.alert.subject.domain for entry in history] == found
     registry.close()

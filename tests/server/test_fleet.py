@@ -188,3 +188,33 @@ def test_what_is_told_early_goes_with_its_agent() -> None:
     fleet.admit("a", "one")
     fleet.apply([replace(of_agent("a"), samples=())])
     assert ("h9", "web") not in names(fleet)
+
+
+def test_hosts_are_known_by_their_agent(fleet: Fleet) -> None:
+    assert [host.id for host in fleet.hosts_of("")] == ["h1", "h2"]
+    fleet.admit("a", "kvm1's")
+    moved = replace(HOSTS[0], agent="a")
+    link = Link(ONE, LinkState.UP, 0, "h1", interval=7.0, agent="a")
+    fleet.apply([replace(batch(1, hosts=(moved,), links=(link,)), agent="a")])
+    assert ([host.id for host in fleet.hosts_of("a")], fleet.interval_of("a")) == (["h1"], 7.0)
+    assert [host.id for host in fleet.hosts_of("")] == ["h2"]
+    fleet.apply([replace(batch(2, hosts=(replace(moved, id="h9"),)), agent="a")])  # the same way leads to another one
+    assert [host.id for host in fleet.hosts_of("a")] == ["h9"]
+    fleet.dismiss("a")
+    assert (fleet.hosts_of("a"), fleet.interval_of("a")) == ([], None)
+
+
+def test_many_names_are_looked_up_at_once(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, everything = [], fleet.domains
+
+    def domains() -> list[DomainFacts]:
+        asked.append(1)
+        return everything()
+
+    monkeypatch.setattr(fleet, "domains", domains)
+    found = fleet.domains_named(["d1", "db", "d3", "d1"])
+    assert [[one.id for one in family] for family in found] == [["d1"], ["d2"], ["d3"], ["d1"]]
+    assert len(asked) == 1
+    for name, wrong in (("nobody", NotFound), ("web", Ambiguous)):
+        with pytest.raises(wrong, match=name):
+            fleet.domains_named(["d1", name])

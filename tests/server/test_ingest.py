@@ -123,6 +123,39 @@ def test_what_a_full_disk_refuses_is_stored_later(monkeypatch: pytest.MonkeyPatc
     running.stop()
 
 
+class Picky(Full):
+    """Understands no transaction of several batches; its disk is full after the first one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.others_wait = threading.Event()
+
+    def append(self, batches: Sequence[Batch]) -> Sequence[Batch]:
+        if self.stored and len(batches) > 1:
+            raise ValueError
+        if not self.stored:
+            self.room.set()
+        stored = super().append(batches)
+        assert self.others_wait.wait(30)
+        self.room.clear()
+        return stored
+
+
+def test_a_full_disk_is_waited_for_once_however_many_batches_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "RETRY_SECONDS", 3_600.0)
+    told: list[str | None] = []
+    store = Picky()
+    running = Ingest(store, Heard(), lambda _now: None)  # type: ignore[arg-type]
+    running.submit([tick(1)], told.append)
+    until(lambda: store.stored, "the first batch")
+    for number in range(2, 6):
+        running.submit([tick(number)], told.append)
+    store.others_wait.set()
+    until(lambda: len(told) == 5, "an answer to all that waited")
+    assert told == [None, *["the disk is full"] * 4]
+    running.stop()
+
+
 def test_a_store_that_refuses_for_ever_does_not_keep_us_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ingest, "LONGEST_QUEUE", 3)
     running = Ingest(Full(), Heard(), lambda _now: None)  # type: ignore[arg-type]

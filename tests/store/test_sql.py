@@ -219,3 +219,23 @@ def test_exports_hold_what_series_tell(made: Opened, sql: Sql, form: str) -> Non
     assert [value for _, value in read] == pytest.approx(list(series.values))
     assert {domain for domain, _ in read} == {"e"}
     assert not list(made.database.folder.glob("unfinished-*"))
+
+
+def test_an_export_of_one_device_has_no_other(tmp_path: Path) -> None:
+    disks = [(domain, target) for domain in ("d", "e") for target in ("vda", "vdb", "it's")]
+    with opened(tmp_path) as made:
+        rows = [[row(Scope.DISK, disk, write_requests=n * 10) for disk in disks] for n in range(60)]
+        ticks = [sample("h", START + n * 10_000, {Scope.DISK: told}) for n, told in enumerate(rows)]
+        made.store.append([batch(1, *ticks)])
+        sql = Sql(made.database, made.store, made.records)
+
+        def found(*devices: tuple[str, str]) -> set[tuple[str, str]]:
+            wanted = [QUANTITY[Scope.DISK, "write_requests"]]
+            with sql.exported(wanted, [], OVER, "csv", devices) as path:
+                return {(one["domain"], one["target"]) for one in csv.DictReader(path.read_text().splitlines())}
+
+        of_e = {disk for disk in disks if disk[0] == "e"}
+        assert found() == set(disks)
+        assert found(("d", "vda")) == {("d", "vda")} | of_e
+        assert found(("d", "it's"), ("d", "vdb")) == {("d", "it's"), ("d", "vdb")} | of_e
+        assert found(("d", "' OR true --")) == of_e

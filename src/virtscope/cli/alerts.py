@@ -32,19 +32,22 @@ File = Annotated[str, typer.Argument(metavar="FILE", help="Rules as TOML; - is s
 @lists
 def list_alerts(
     asked: Asked,
+    since: Since = "",
     server: Address = "",
 ) -> None:
-    """What fires, what is about to, and what fired and is not known of now.
+    """What fires, what is about to, and what fired and is not known of now; --since has what began then.
 
     Example: virtscope alerts list -l severity:critical
     """
+    from virtscope.cli import times
+
+    begin = times.moment(since) if since else None
 
     def found() -> list[Item]:
         answer = Server(server).alerts()
         if answer["problem"]:
             say(f"The rules cannot be asked at the moment: {answer['problem']}")
-        alerts: list[Item] = answer["alerts"]
-        return alerts
+        return [one for one in answer["alerts"] if begin is None or one["since"] >= begin]
 
     listing.write(found, alert_columns.ALERTS, asked, "alerts")
 

@@ -136,7 +136,14 @@ def restore(finding: Finding, server: Address = "") -> None:
 
 
 def report(
-    file: Annotated[Path, typer.Argument(help="Where the page is written.")],
+    file: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Argument(help="Where the page is written.", show_default=False),
+    ] = None,
+    written: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--file", "-o", metavar="FILE", help="The same as FILE.", show_default=False),
+    ] = None,
     analysis: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Option("--analysis", "-a", metavar="NAME", help="Only this analysis; repeatable."),
@@ -155,6 +162,9 @@ def report(
 
     from virtscope.cli import report as made
 
+    target = file or written
+    if target is None or (file and written):
+        raise BadInput("one file is wanted, where the page is written", "virtscope report fleet.html")
     asked = Server(server, patience=PATIENCE_SECONDS)
     listed = asked.get("analyses")["analyses"]
     unknown = sorted(set(analysis or ()) - {one["name"] for one in listed})
@@ -166,10 +176,10 @@ def report(
     progress = track(wanted, "analysing", console=Console(stderr=True), transient=True)
     page = made.page(asked.address, time.time(), [asking.section(one) for one in progress])
     try:
-        file.write_text(page, encoding="utf-8", errors="replace")
+        target.write_text(page, encoding="utf-8", errors="replace")
     except OSError as error:
-        raise BadInput(f"cannot write {file}: {error.strerror}", "Name another file.") from None
-    say(f"{file} is written")
+        raise BadInput(f"cannot write {target}: {error.strerror}", "Name another file.") from None
+    say(f"{target} is written")
 
 
 def _waited_for(server: Server, path: str, query: list[tuple[str, str]]) -> Item:

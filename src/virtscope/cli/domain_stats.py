@@ -40,10 +40,17 @@ _PARTS = {
     "perf": ("perf", "perf", ("event",)),
 }
 """Each group's prefix, where its objects are in a domain, and what is told of them beside figures."""
+
+
+def _value(value: object) -> object:
+    """A value as virsh writes it: bytes and counts are whole."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 _COLUMNS = (
     Column("DOMAIN", lambda line: line["domain"]),
     Column("KEY", lambda line: line["key"]),
-    Column("VALUE", lambda line: line["value"], str),
+    Column("VALUE", lambda line: _value(line["value"]), str),
 )
 
 
@@ -69,7 +76,7 @@ def write(console: Console, items: Sequence[Item], form: Format, *, headers: boo
         for item in items:
             console.print(Text(f"Domain: '{text.plain(item['domain'])}'"), soft_wrap=True)
             for key, value in item["stats"].items():
-                console.print(Text(f"  {text.plain(key)}={text.plain(value)}"), soft_wrap=True)
+                console.print(Text(f"  {text.plain(key)}={text.plain(_value(value))}"), soft_wrap=True)
             console.print()
         return
     lines = [

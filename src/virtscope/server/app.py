@@ -63,6 +63,8 @@ def _bare(life: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None) -
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
         lifespan=life,
+        # Whatever is asked, its body may be too large, and the disk full.
+        responses=routes.problems_of(413, 503),
     )
     for routes_of in (
         *(api.health, api.router, analysis_routes.router, keeping.router, open_data.router, remote_read.router),

@@ -101,15 +101,33 @@ class Directory(ABC):
             NotFound: there is none.
             Ambiguous: several domains have this name.
         """
-        domains = self.domains()
-        found = [domain for domain in domains if domain.id == name] or [
-            domain for domain in domains if name in (domain.name, domain.nova.instance if domain.nova else None)
-        ]
-        if not found:
-            raise NotFound(f"no domain {name!r}", "'virtscope list domains' names them all.")
-        if len({domain.id for domain in found}) > 1:
-            raise Ambiguous(f"{len(found)} domains have the name {name!r}", "Use the domain's UUID instead.")
-        return found
+        return self.domains_named([name])[0]
+
+    def domains_named(self, names: Sequence[str]) -> list[list[DomainFacts]]:
+        """The domain with each of these UUIDs or names, as ``domain`` finds it; the fleet is gone through once.
+
+        Raises:
+            NotFound: there is none of one of them.
+            Ambiguous: several domains have one of them.
+        """
+        wanted = frozenset(names)
+        by_id: dict[str, list[DomainFacts]] = {}
+        by_name: dict[str, list[DomainFacts]] = {}
+        for domain in self.domains() if wanted else ():
+            if domain.id in wanted:
+                by_id.setdefault(domain.id, []).append(domain)
+            for name in wanted.intersection((domain.name, domain.nova.instance if domain.nova else None)):
+                by_name.setdefault(name, []).append(domain)
+        return [_only(name, by_id.get(name) or by_name.get(name, [])) for name in names]
+
+
+def _only(name: str, found: list[DomainFacts]) -> list[DomainFacts]:
+    """What was found by a name, where it is one domain."""
+    if not found:
+        raise NotFound(f"no domain {name!r}", "'virtscope list domains' names them all.")
+    if len({domain.id for domain in found}) > 1:
+        raise Ambiguous(f"{len(found)} domains have the name {name!r}", "Use the domain's UUID instead.")
+    return found
 
 
 _OTHERS: Mapping[str, type[Other]] = {
@@ -153,6 +171,8 @@ class Fleet(Directory):
         self._heard: dict[str, int] = {}
         self._silent: frozenset[str] = frozenset()
         self._hosts: dict[str, HostFacts] = {}
+        self._hosts_of: dict[str, dict[str, HostFacts]] = {}
+        """The same by agent, for those with a thousand of them."""
         self._domains: dict[str, dict[str, DomainFacts]] = {}
         """By host, then by UUID: every sample of a host is compared with what is known there."""
         self._others: dict[tuple[type[Other], str, str], Other] = {}
@@ -232,12 +252,13 @@ class Fleet(Directory):
     def hosts_of(self, agent: str) -> list[HostFacts]:
         """The hosts that an agent watches."""
         with self._guard:
-            return [facts for facts in self._hosts.values() if facts.agent == agent]
+            return list(self._hosts_of.get(agent, {}).values())
 
     def interval_of(self, agent: str) -> float | None:
         """Seconds between two readings of the one of an agent's hosts that is read most seldom; None without hosts."""
         with self._guard:
-            return max((link.interval for way, link in self._links.items() if way[0] == agent), default=None)
+            ways = ((agent, facts.uri) for facts in self._hosts_of.get(agent, {}).values())
+            return max((self._links[way].interval for way in ways if way in self._links), default=None)
 
     def apply(self, batches: Sequence[Batch]) -> None:
         """Take in what batches say, once they are stored."""
@@ -334,20 +355,22 @@ class Fleet(Directory):
 
     def _add_host(self, facts: HostFacts) -> None:
         """A way leads to one host: another that it led to before is not watched any more."""
-        way = (facts.agent, facts.uri)
-        for other in [one.id for one in self._hosts.values() if (one.agent, one.uri) == way and one.id != facts.id]:
+        of_agent = self._hosts_of.setdefault(facts.agent, {})
+        for other in [one.id for one in of_agent.values() if one.uri == facts.uri and one.id != facts.id]:
             self._drop_host(other)
-        self._hosts[facts.id] = facts
+        if (before := self._hosts.get(facts.id)) is not None:
+            self._hosts_of[before.agent].pop(facts.id, None)
+        self._hosts[facts.id] = of_agent[facts.id] = facts
         for early in self._early.pop((facts.agent, facts.id), {}).values():
             self._add(early)
 
     def _drop(self, way: _Way) -> None:
         self._links.pop(way, None)
-        for host in [facts.id for facts in self._hosts.values() if (facts.agent, facts.uri) == way]:
+        for host in [facts.id for facts in self._hosts_of.get(way[0], {}).values() if facts.uri == way[1]]:
             self._drop_host(host)
 
     def _drop_host(self, host: str) -> None:
-        del self._hosts[host]
+        del self._hosts_of[self._hosts.pop(host).agent][host]
         self._domains.pop(host, None)
         self._others = {key: facts for key, facts in self._others.items() if key[1] != host}
 

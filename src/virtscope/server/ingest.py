@@ -76,6 +76,15 @@ class _Waiting:
                 log.exception("BUG: whoever waits for a batch could not be told")
 
 
+class _Refused(Exception):
+    """The store takes nothing at the moment."""
+
+    def __init__(self, waiting: list[_Waiting], error: StoreError) -> None:
+        super().__init__(str(error))
+        self.waiting = waiting
+        self.error = error
+
+
 class Ingest:
     """The queue and the thread that empties it."""
 
@@ -185,20 +194,36 @@ class Ingest:
 
     def _write(self, waiting: list[_Waiting]) -> bool:
         """Store batches, and tell everybody; whether the store took them."""
+        try:
+            self._store_all(waiting)
+        except _Refused as refused:
+            self._refused(refused.waiting, refused.error)
+            return False
+        return True
+
+    def _store_all(self, waiting: list[_Waiting]) -> None:
+        """Store batches in one transaction; one by one where something in them cannot be understood.
+
+        Raises:
+            _Refused: the store takes nothing at the moment.
+        """
         began = time.monotonic()
         try:
             new = self._store.append([batch for one in waiting for batch in one.batches])
         except StoreError as error:
-            self._refused(waiting, error)
-            return False
+            raise _Refused(waiting, error) from None
         except Exception:
+            if len(waiting) == 1:
+                log.exception("a batch of %s cannot be stored", waiting[0].batches[0].agent)
+                self._not_storable(waiting[0])
+                return
             # One batch that cannot be understood costs only itself: the others are stored without it.
-            if len(waiting) > 1:
-                stored = [self._write([one]) for one in waiting]
-                return all(stored)
-            log.exception("a batch of %s cannot be stored", waiting[0].batches[0].agent)
-            self._not_storable(waiting[0])
-            return True
+            for number, one in enumerate(waiting):
+                try:
+                    self._store_all([one])
+                except _Refused as refused:  # and would refuse the rest, too
+                    raise _Refused(waiting[number:], refused.error) from None
+            return
         if self._problem:
             log.warning("storing again")
         self._problem = None
@@ -215,7 +240,6 @@ class Ingest:
         for one in waiting:
             one.tell(None)
         self._upkeep()
-        return True
 
     def _not_storable(self, one: _Waiting) -> None:
         one.tell(NOT_STORABLE)

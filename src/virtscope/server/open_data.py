@@ -14,7 +14,7 @@ from fastapi.responses import StreamingResponse
 from virtscope.catalogue import Scope, quantities_of
 from virtscope.errors import NotAllowed
 from virtscope.server import answers, parameters
-from virtscope.server.api import Moment, Names, ScopeName
+from virtscope.server.api import MOST_DEVICES, Moment, Names, ScopeName
 from virtscope.server.scoped import Seen
 from virtscope.server.services import Services
 from virtscope.store.sql import MOST_ROWS, SECONDS, Sql
@@ -32,7 +32,7 @@ def router() -> APIRouter:
     @api.post(
         "/sql",
         tags=["history"],
-        responses={200: {"model": answers.SqlAnswer}, **dict.fromkeys((403, 413, 422, 429), problem)},
+        responses={200: {"model": answers.SqlAnswer}, **dict.fromkeys((403, 413, 422, 429, 503), problem)},
         response_class=Response,
     )
     def sql(
@@ -65,8 +65,11 @@ def router() -> APIRouter:
         chosen = parameters.quantities(of, quantity) if quantity else list(quantities_of(of))
         wanted = parameters.objects(of, object, services.fleet)
         over = parameters.span(start, end, step, services.interval)
+        sql, everything = _sql(services), len(services.present.now().latest(of))
+        count = min(everything, len(object) * MOST_DEVICES) if object else everything
+        parameters.limit(over, len(chosen), count, parameters.LARGEST_EXPORT)
         with ExitStack() as stack:
-            path = stack.enter_context(_sql(services).exported(chosen, wanted.owners, over, form))
+            path = stack.enter_context(sql.exported(chosen, wanted.owners, over, form, wanted.devices))
             held = stack.pop_all()
         return StreamingResponse(_content(path, held), headers=_FRESH, media_type=_TYPES[form])
 

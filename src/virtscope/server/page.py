@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
@@ -26,7 +27,7 @@ The <a href="/api/v1/openapi.json">API</a> works meanwhile.</p></html>"""
 def install(app: FastAPI, folder: Path = FOLDER) -> None:
     """Serve the page. To be called after all other routes: it answers what they leave."""
     if (folder / "assets").is_dir():
-        app.mount("/assets", StaticFiles(directory=folder / "assets"), name="assets")
+        app.mount("/assets", _Assets(directory=folder / "assets"), name="assets")
     files = {path.name: path for path in folder.glob("*") if path.is_file()}
 
     @app.get("/{path:path}", include_in_schema=False)
@@ -39,6 +40,15 @@ def install(app: FastAPI, folder: Path = FOLDER) -> None:
         if "index.html" not in files:
             return HTMLResponse(_NOT_BUILT, status_code=503, headers=HEADERS)
         return FileResponse(files["index.html"], headers=HEADERS)
+
+
+class _Assets(StaticFiles):
+    """Files that no browser takes for something else than they are."""
+
+    def file_response(self, *arguments: Any, **more: Any) -> Response:
+        answer = super().file_response(*arguments, **more)
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        return answer
 
 
 def _accepts_html(request: Request) -> bool:

@@ -17,6 +17,8 @@ LARGEST_ANSWER = 2_000_000
 LARGEST_SUMMARY = 50_000_000
 """Values that a summary may rest on; SKETCHED_SUMMARY where most of them are added up already."""
 SKETCHED_SUMMARY = 500_000_000
+LARGEST_EXPORT = 200_000_000
+"""Values in a file: some gigabytes as text."""
 MOST_STEPS = 20_000
 MOST_SUMMARISED_STEPS = 600_000
 LONGEST_RANGE = 5 * 366 * 86_400
@@ -65,15 +67,14 @@ def objects(scope: Scope, names: Sequence[str], fleet: Directory) -> Objects:
         NotFound: there is no such host or domain.
         Ambiguous: several have this name.
     """
-    owners: dict[str, None] = {}
-    devices = set()
-    for name in names:
-        owner, _, device = name.partition("/") if scope not in (Scope.HOST, Scope.DOMAIN) else (name, "", "")
-        found = fleet.domain(owner)[0].id if scope.is_of_domain else fleet.host(owner).id
-        owners[found] = None
-        if device:
-            devices.add((found, device))
-    return Objects(tuple(owners), frozenset(devices))
+    parted = [name.partition("/") if scope not in (Scope.HOST, Scope.DOMAIN) else (name, "", "") for name in names]
+    wanted = [owner for owner, _, _ in parted]
+    if scope.is_of_domain:
+        found = [family[0].id for family in fleet.domains_named(wanted)]
+    else:
+        found = [fleet.host(name).id for name in wanted]
+    devices = {(owner, device) for owner, (_, _, device) in zip(found, parted, strict=True) if device}
+    return Objects(tuple(dict.fromkeys(found)), frozenset(devices))
 
 
 def span(

@@ -296,6 +296,7 @@ class DuckdbStore:
         path: Path,
         form: str,
         seconds: float,
+        devices: Collection[tuple[str, str]] = (),
     ) -> None:
         """Write the quantities of each object to a file, a row for each step that has any: ``time``, keys, quantities.
 
@@ -306,14 +307,16 @@ class DuckdbStore:
             path: a file within the data folder.
             form: ``parquet``, ``csv`` or ``jsonl``.
             seconds: how long that may take.
+            devices: owner and device; of an owner that is among them, no devices but these.
 
         Raises:
             TooLarge: it takes longer.
         """
-        keys = ", ".join(object_keys(quantities[0].scope))
+        names = object_keys(quantities[0].scope)
+        keys = ", ".join(names)
         how = {"parquet": "FORMAT parquet, COMPRESSION zstd", "csv": "FORMAT csv, HEADER", "jsonl": "FORMAT json"}[form]
         columns = ", ".join(f'"{quantity.name}"' for quantity in quantities)
-        within = f"step >= {over.start} AND step < {over.end}"
+        within = f"step >= {over.start} AND step < {over.end}{_narrowed(names, devices)}"
         with Snapshot(self._database) as snapshot:
             values = self._values(snapshot, quantities, objects, over)
             try:
@@ -484,3 +487,13 @@ def _summary(
         samples=samples,
         coverage=samples / len(over.times),
     )
+
+
+def _narrowed(keys: Sequence[str], devices: Collection[tuple[str, str]]) -> str:
+    """The condition that leaves of these owners no devices but these; empty where there are none."""
+    if not devices:
+        return ""
+    owners = ", ".join(quoted(owner) for owner in sorted({owner for owner, _ in devices}))
+    parts = ", ".join(f"{key}::VARCHAR" for key in keys[1:])
+    wanted = " OR ".join(f"({keys[0]} = {quoted(owner)} AND {quoted(one)} IN ({parts}))" for owner, one in devices)
+    return f" AND ({keys[0]} NOT IN ({owners}) OR {wanted})"

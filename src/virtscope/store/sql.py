@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,8 @@ from virtscope.store.views import Views
 
 SECONDS = 30.0
 """How long a query may take: for its views, and then for itself."""
+EXPORT_SECONDS = 600.0
+"""How long it may take to write an export."""
 MOST_ROWS = 100_000
 MOST_WAITING = 4
 """Who else may wait for his turn: each that does holds one of the threads that answer people."""
@@ -75,7 +77,12 @@ class Sql:
 
     @contextmanager
     def exported(
-        self, quantities: Sequence[Quantity], objects: Sequence[str], over: Range, form: str
+        self,
+        quantities: Sequence[Quantity],
+        objects: Sequence[str],
+        over: Range,
+        form: str,
+        devices: Collection[tuple[str, str]] = (),
     ) -> Iterator[Path]:
         """A file with the quantities of these objects (none means all) at each step, as long as the block lasts.
 
@@ -84,6 +91,7 @@ class Sql:
             objects: UUIDs of hosts or domains.
             over: the range and its steps.
             form: ``parquet``, ``csv`` or ``jsonl``.
+            devices: owner and device; of an owner that is among them, no devices but these.
 
         Raises:
             TooOften: something else runs.
@@ -91,7 +99,7 @@ class Sql:
         with unfinished(self._folder) as name:
             path = Path(name) / f"export.{form}"
             with self._alone():  # and not while somebody reads it, however slowly
-                self._store.write(quantities, objects, over, path, form, 20 * SECONDS)
+                self._store.write(quantities, objects, over, path, form, EXPORT_SECONDS, devices)
             yield path
 
     @contextmanager

@@ -6,6 +6,7 @@ import http.client
 import json
 import logging
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -165,6 +166,29 @@ def test_a_body_beyond_the_limit_is_refused(served: Served, path: str) -> None:
     connection.request("POST", path, endless, {"Content-Type": "application/json"}, encode_chunked=True)
     assert connection.getresponse().status == 413
     connection.close()
+
+
+def test_a_file_of_rules_may_be_as_large_as_all_that_a_server_has(served: Served) -> None:
+    rules = "".join(
+        f'[[rule]]\nname = "rule {n}"\non = "domains"\nwhen = "cpu>{n}"\nsummary = "{"x" * 200}"\n' for n in range(500)
+    )
+    answer = served.admin()("PUT", "/api/v1/alert-rules", {"toml": rules})
+    assert len(rules) > 100_000
+    assert answer.status != 413, answer.data
+    assert served.admin()("PUT", "/api/v1/alert-rules", {"toml": "x" * 1_100_000}).status == 413
+
+
+def test_who_somebody_is_is_asked_in_threads_that_answer_nobody(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+
+    def found(_token: str) -> None:
+        threads.append(threading.current_thread().name)
+
+    monkeypatch.setattr(served.access.tokens, "find", found)
+    assert served.client("vst_x")("GET", "/api/v1/hosts").status == 401
+    assert threads[0].startswith("access")
 
 
 def test_no_secret_is_logged(served: Served, caplog: pytest.LogCaptureFixture) -> None:

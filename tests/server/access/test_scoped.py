@@ -195,3 +195,11 @@ def test_of_alerts_he_sees_those_of_his_domains(served: Served, viewer: Client) 
     assert viewer("POST", "/api/v1/silences", {"where": "", "reason": "r"}).status == 403
     assert viewer("GET", "/api/v1/receivers").status == 403
     assert viewer("POST", "/api/v1/alert-rules/trial", {"rule": "every"}).status == 403
+
+
+def test_an_export_has_a_limit(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = "/api/v1/export?scope=domain&quantity=cpu_cores&start=-600&step=60"
+    assert served.admin()("GET", path).status == 200
+    monkeypatch.setattr("virtscope.server.parameters.LARGEST_EXPORT", 10)
+    answer = served.admin()("GET", path)
+    assert (answer.status, "10 are the most" in answer.json()["detail"]) == (413, True)

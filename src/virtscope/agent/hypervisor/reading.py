@@ -265,8 +265,8 @@ class Hypervisor:
             try:
                 return call() or ()
             except libvirt.libvirtError as error:
-                if error.get_error_code() in (libvirt.VIR_ERR_NO_SUPPORT, libvirt.VIR_ERR_INTERNAL_ERROR):
-                    return ()
+                if error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:
+                    return ()  # any other error is not "none": what is there would count as gone
                 raise
 
     def _leases(self, network: Any) -> tuple[Lease, ...]:
@@ -281,10 +281,12 @@ class Hypervisor:
         )
 
     def _volumes(self, pool: Any) -> Iterator[tuple[str, Mapping[str, int]]]:
-        for volume in self._list(pool.listAllVolumes):
-            with suppress(libvirt.libvirtError):
-                _, capacity, allocation = volume.info()
-                yield volume.name(), {"capacity": capacity, "allocation": allocation}
+        """Its volumes; none where they cannot be listed: the pool's own figures are told all the same."""
+        with suppress(HypervisorError):
+            for volume in self._list(pool.listAllVolumes):
+                with suppress(libvirt.libvirtError):
+                    _, capacity, allocation = volume.info()
+                    yield volume.name(), {"capacity": capacity, "allocation": allocation}
 
     def _numa_cells(self) -> Mapping[int, Mapping[int, int]]:
         """Each NUMA node's huge pages: their size in KiB and how many are set aside."""

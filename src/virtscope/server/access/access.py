@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-
-from starlette.concurrency import run_in_threadpool
+from typing import ParamSpec, TypeVar
 
 from virtscope.errors import NotAllowed, NotSignedIn
 from virtscope.server.access.api_tokens import ApiTokens
@@ -22,6 +23,11 @@ from virtscope.server.access.users import User, Users
 from virtscope.server.listening import OWNERS_SOCKET
 
 log = logging.getLogger(__name__)
+
+LOOKUPS = 4
+"""Threads that look who somebody is. Those that answer people are others: neither waits for the other ones."""
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Access:
@@ -44,12 +50,17 @@ class Access:
         self.bootstrap = Bootstrap(folder, self.users) if settings.login else None
         self.provider = Provider(settings.oidc) if settings.oidc else None
         self._passwords = Passwords()
+        self._lookups = ThreadPoolExecutor(LOOKUPS, "access")
         self._throttle = Throttle()
 
     @property
     def cookie(self) -> str:
         """The name of the session's cookie: browsers take one with ``__Host-`` only over https, from this very host."""
         return "__Host-virtscope" if self.settings.https else "virtscope"
+
+    async def looked_up(self, work: Callable[P, T], *arguments: P.args, **_none: P.kwargs) -> T:
+        """What a part of this answers, asked in a thread that does nothing else."""
+        return await asyncio.get_running_loop().run_in_executor(self._lookups, work, *arguments)
 
     async def hashed(self, password: str) -> str:
         """A new password's hash; BadInput where it is too short."""
@@ -63,13 +74,13 @@ class Access:
             TooOften: too many tries failed already.
         """
         self._throttle.check(name, address)
-        if not await self._passwords.verify(await run_in_threadpool(self.users.password_of, name), password):
+        if not await self._passwords.verify(await self.looked_up(self.users.password_of, name), password):
             self._throttle.failed(name, address)
             log.warning("a sign-in as %r from %s failed", name[:64], address)
             raise NotSignedIn("the name or the password is wrong", "Try again, or ask an admin for a new password.")
         self._throttle.succeeded(name)
         log.info("%r signed in from %s", name, address)
-        return await run_in_threadpool(self.users.named, name)
+        return await self.looked_up(self.users.named, name)
 
     async def begin(self, secret: str, name: str, password: str, address: str) -> User:
         """The first admin, for the secret of the first start.
@@ -87,7 +98,7 @@ class Access:
                 "the bootstrap secret is wrong, or was used already",
                 "The server prints it when it starts, until it is used.",
             )
-        user = await run_in_threadpool(self.users.add_first, name, await self.hashed(password))
+        user = await self.looked_up(self.users.add_first, name, await self.hashed(password))
         self.bootstrap.used()
         if user is None:
             raise NotAllowed("there is an admin already", "Sign in, or ask the admin.")
@@ -95,5 +106,6 @@ class Access:
         return user
 
     def close(self) -> None:
-        """End its thread."""
+        """End its threads."""
+        self._lookups.shutdown(wait=False, cancel_futures=True)
         self._passwords.close()

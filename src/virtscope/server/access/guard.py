@@ -7,7 +7,6 @@ import logging
 from http.cookies import CookieError, SimpleCookie
 
 from fastapi import FastAPI
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,7 +19,9 @@ from virtscope.server.problems import problem
 log = logging.getLogger(__name__)
 
 LARGEST_BODY = 65_536
-"""Bytes of a request's body: people send no more than a form."""
+"""Bytes of a request's body: people send no more than a form …"""
+LARGER_BODIES = dict.fromkeys(("/api/v1/alert-rules", "/api/v1/alert-rules/trial"), 1_048_576)
+"""… but for a file of rules, all that a server has."""
 BODY_SECONDS = 20.0
 """For a body to come in."""
 LIVE_PATH = "/api/v1/live"
@@ -56,7 +57,7 @@ class Guard:
         if scope["path"] == LIVE_PATH:
             send = self._while_known(scope, headers, who, send)
         try:
-            await self._app(scope, _bounded(receive), send)
+            await self._app(scope, _bounded(receive, _largest(scope)), send)
         except _NoLongerKnown:
             log.info("a live stream of %r has ended: what he had shown is no longer valid", who.name if who else "")
 
@@ -74,8 +75,8 @@ class Guard:
         if not origin.is_welcome(scope["method"], scope["path"], scheme, headers):
             log.warning("refused %s %s from another site, for %s", scope["method"], scope["path"], address(scope))
             return problem(403, "the request comes from another site", "Use the server's own page, or an API token.")
-        if int(headers.get("content-length", "0") or 0) > LARGEST_BODY:
-            return problem(413, f"a body of more than {LARGEST_BODY:,} bytes", "Send less.")
+        if int(headers.get("content-length", "0") or 0) > (most := _largest(scope)):
+            return problem(413, f"a body of more than {most:,} bytes", "Send less.")
         return None
 
     def _forbidden(self, scope: Scope, who: Who | None) -> Response | None:
@@ -107,7 +108,7 @@ class Guard:
         if kind:
             if kind.lower() != "bearer":
                 return None
-            found = await run_in_threadpool(self._access.tokens.find, token.strip())
+            found = await self._access.looked_up(self._access.tokens.find, token.strip())
             if found is None:
                 log.warning("an API token that is not valid was shown from %s", address(scope))
             return found
@@ -115,7 +116,7 @@ class Guard:
         if not session:
             return None
         scope.setdefault("state", {})["session"] = session
-        return await run_in_threadpool(self._access.sessions.find, session)
+        return await self._access.looked_up(self._access.sessions.find, session)
 
     def _while_known(self, scope: Scope, headers: dict[str, str], who: Who | None, send: Send) -> Send:
         """Send a stream's parts for as long as whoever listens may: a session can end, a role can change."""
@@ -177,7 +178,12 @@ def _headers(scope: Scope) -> dict[str, str]:
     return found
 
 
-def _bounded(receive: Receive) -> Receive:
+def _largest(scope: Scope) -> int:
+    """How many bytes the body of a request may have."""
+    return LARGER_BODIES.get(scope["path"], LARGEST_BODY)
+
+
+def _bounded(receive: Receive, most: int) -> Receive:
     """A body that comes without its length is measured as it comes, and has to come in time."""
     seen, until = 0, asyncio.get_running_loop().time() + BODY_SECONDS
     whole = False
@@ -191,8 +197,8 @@ def _bounded(receive: Receive) -> Receive:
             raise HTTPException(408, f"the body did not come within {BODY_SECONDS:.0f} s") from None
         seen += len(message.get("body", b""))
         whole = whole or not message.get("more_body", False)
-        if seen > LARGEST_BODY:
-            raise HTTPException(413, f"a body of more than {LARGEST_BODY:,} bytes")
+        if seen > most:
+            raise HTTPException(413, f"a body of more than {most:,} bytes")
         return message
 
     return bounded

@@ -85,7 +85,7 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
         """Everybody who may sign in."""
         return _json(shapes.UserList([_user(user) for user in access.users.all()]))
 
-    @api.post("/users", **answering(shapes.UserAnswer, 401, 403, 409, 413, status=201))
+    @api.post("/users", **answering(shapes.UserAnswer, 401, 403, 409, 413, 429, status=201))
     async def add_user(access: Door, who: Asking, given: shapes.NewUser) -> Response:
         """Add somebody."""
         hashed = await access.hashed(given.password)
@@ -95,7 +95,7 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
         log.info("%r has added the user %r (%s)", who.name, made.name, made.role.word)
         return _json(_user(made), 201)
 
-    @api.patch("/users/{name}", **answering(shapes.UserAnswer, 401, 403, 404, 413))
+    @api.patch("/users/{name}", **answering(shapes.UserAnswer, 401, 403, 404, 413, 429))
     async def change_user(name: str, access: Door, who: Asking, given: shapes.ChangedUser) -> Response:
         """Change somebody's role, projects or password; he has to sign in again."""
         if given.everything and given.projects is not None:

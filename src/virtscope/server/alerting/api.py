@@ -111,8 +111,7 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
                 value=entry.alert.value,
                 note=entry.note if visible is None else "",  # it names whoever is on the same host
             )
-            for entry in here.book.history(int(begin * 1000), int(end * 1000) + 1, limit, subject)
-            if _is_visible(entry.alert.subject, visible)
+            for entry in here.book.history(int(begin * 1000), int(end * 1000) + 1, limit, subject, visible)
         ]
         return _json(shapes.History(entries))
 
@@ -121,7 +120,7 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
         """Every rule, also as a file. They name others' projects: somebody limited to some sees none."""
         return _json(shapes.RuleList([], "") if services.sight else _rules(here.book))
 
-    @api.put("/alert-rules", **_answering(shapes.RuleList, 403, 404))
+    @api.put("/alert-rules", **_answering(shapes.RuleList, 403, 404, 413))
     def put_rules(here: Here, who: Asking, given: shapes.RulesText) -> Response:
         """Add rules, or change those of the same names: all that the file has, or none."""
         read = rules_file.read(given.toml, "rules")
@@ -138,7 +137,7 @@ def router() -> APIRouter:  # noqa: C901  # a list of routes, one after another
         log.info("%r has removed the alert rule %s", who.name, name)
         return Response(status_code=204)
 
-    @api.post("/alert-rules/trial", **_answering(shapes.TrialAnswer, 403, 404))
+    @api.post("/alert-rules/trial", **_answering(shapes.TrialAnswer, 403, 404, 413, 503))
     def try_rules(here: Here, services: Seen, given: shapes.Trial) -> Response:
         """When rules would have fired, had they been there: over the past that is stored."""
         if services.sight:

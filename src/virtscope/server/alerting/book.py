@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -183,17 +183,25 @@ class Book:
             for receiver, message in messages:
                 _post(connection, receiver, message, now)
 
-    def history(self, since: int, until: int, limit: int = 500, subject: str = "") -> list[Entry]:
+    def history(
+        self,
+        since: int,
+        until: int,
+        limit: int = 500,
+        subject: str = "",
+        domains: Collection[str] | None = None,
+    ) -> list[Entry]:
         """What happened between two times (Unix ms), newest first; to all, or to a domain or a host and its own parts.
 
-        A host's domains are no parts of it.
+        A host's domains are no parts of it. ``domains``: to none but these, by id.
         """
         rows = self._registry.rows(
             """SELECT number, at, severity, what, alert, note FROM alert_history
                WHERE at >= ?1 AND at < ?2 AND (?4 = '' OR ?4 =
                    coalesce(nullif(alert ->> '$.subject.domain', ''), alert ->> '$.subject.host'))
+                 AND (?5 IS NULL OR alert ->> '$.subject.domain' IN (SELECT value FROM json_each(?5)))
                ORDER BY number DESC LIMIT ?3""",
-            [since, until, limit, subject],
+            [since, until, limit, subject, None if domains is None else msgspec.json.encode(sorted(domains)).decode()],
         )
         return [
             Entry(number, at, Severity(severity), what, msgspec.json.decode(alert, type=Alert), note)
