@@ -59,6 +59,7 @@ def test_the_agent_loads_no_server_library() -> None:
     assert "libvirt" in loaded
     # cryptography is loaded in a process of its own: it would be a quarter of the agent's memory.
     assert not loaded & (SERVER_LIBRARIES | {"rich", "typer", "yaml", "cryptography"})
+    assert not loaded_by("import virtscope.cli.agent, virtscope.settings.agent") & SERVER_LIBRARIES
 
 
 def test_answers_without_a_server_load_no_server_library() -> None:

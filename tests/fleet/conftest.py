@@ -12,7 +12,7 @@ from lab.lab import Lab
 from lab.spec import GuestSpec, HostSpec
 from tests.running import Running, running, until
 
-STEADY = GuestSpec("steady", ("cpu:50",))
+STEADY = GuestSpec("steady", ("cpu:25",))
 MIXED = GuestSpec(
     "mixed", ("write:1024", "read:512:vdb", "net:20:1000", "memory:30"), memory_mib=128, disks=2, filter="clean-traffic"
 )

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 import time
 
+import pytest
+
 from lab.lab import Lab
 from tests.running import Running
 from tests.top.terminal import Terminal, terminal
 from virtscope.agent.processes import process_clock
+
+pytestmark = pytest.mark.measures
 
 INTERVAL = 2.0
 LATE = 3.0
@@ -46,7 +50,7 @@ class Witness:
         return found
 
 
-def test_a_hypervisor_s_guest_at_half_of_a_cpu(lab: Lab) -> None:
+def test_a_hypervisor_s_guest_at_a_share_of_a_cpu(lab: Lab) -> None:
     host = lab.host("kvm1")
     (emulator,) = host.emulators()
     with terminal("top", "--connect", host.uri, "--interval", f"{INTERVAL:g}", columns=160) as seen:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
-import pyarrow as pa
+import cramjam
 
 from virtscope.errors import BadInput
 
@@ -63,7 +63,7 @@ def read_request(body: bytes) -> list[Query]:
     """
     try:
         return [_query(content) for content in _messages(_uncompressed(body), 1)]
-    except (ValueError, TypeError, IndexError, OverflowError, OSError, pa.ArrowException) as error:
+    except (ValueError, TypeError, IndexError, OverflowError, OSError, cramjam.DecompressionError) as error:
         raise BadInput(f"that is no request of Prometheus's remote read: {error}", "See docs/prometheus.md.") from None
 
 
@@ -85,8 +85,7 @@ def encoded(labels: Mapping[str, str]) -> bytes:
 
 def snappy(content: bytes) -> bytes:
     """A message as it travels."""
-    compressed: bytes = pa.compress(content, codec="snappy", asbytes=True)
-    return compressed
+    return bytes(cramjam.snappy.compress_raw(content))
 
 
 def _uncompressed(body: bytes) -> bytes:
@@ -94,8 +93,7 @@ def _uncompressed(body: bytes) -> bytes:
     size, _ = _read_varint(body, 0)
     if size > LARGEST_REQUEST:
         raise ValueError("it is too large")
-    content: bytes = pa.decompress(body, decompressed_size=size, codec="snappy", asbytes=True)
-    return content
+    return bytes(cramjam.snappy.decompress_raw(body))
 
 
 def _query(content: bytes) -> Query:
