@@ -167,12 +167,18 @@ def test_an_agent_tells_of_its_own_hosts_only(standing: Server, intrude: Intrude
     captured = victim.batch(hosts=(HostFacts(victim.host, "victim", "test:///default"),))
     receipt(victim.deliver(captured))
     before = stored(standing.data)
-    forged = (captured, thief.batch(host=victim.host), thief.batch(events=(Event(now_ms(), victim.host, None, "x"),)))
-    for one in forged:
+    for one in (captured, thief.batch(host=victim.host)):
         answer = thief.deliver(one)
         assert answer.status == 409
         assert b"victim" in answer.data
     assert stored(standing.data) == before
+    # Of what is partly its own, that part is taken and no more.
+    receipt(thief.deliver(thief.batch(events=(Event(now_ms(), victim.host, None, "forged"),))))
+    before_theft, before = before, stored(standing.data)
+    assert {name[0] for name in before.keys() - before_theft.keys()} == {thief.host}
+    with urllib3.PoolManager(retries=False) as pool:
+        events = pool.request("GET", f"{standing.url}/api/v1/events").json()["events"]
+    assert "forged" not in {event["kind"] for event in events}
     lost = Loss(1, 1, 1_000, 0, 0, "never mind")
     receipt(thief.post(pack(Delivery(now_ms(), "0", (1,), losses=(lost,)))))
     receipt(victim.deliver(victim.batch(), first=2))  # whose sequences are not the thief's

@@ -35,7 +35,14 @@ class PageServer(uvicorn.Server):
     """Serves people. Ends the live streams first: uvicorn waits for what is open before it stops."""
 
     def __init__(
-        self, app: ASGIApp, live: Live, pulse: Pulse, certificate: ServerCertificate | None, *, first: bool = True
+        self,
+        app: ASGIApp,
+        live: Live,
+        pulse: Pulse,
+        certificate: ServerCertificate | None,
+        *,
+        proxies: Sequence[str] = (),
+        first: bool = True,
     ) -> None:
         """Prepare.
 
@@ -44,6 +51,7 @@ class PageServer(uvicorn.Server):
             live: the streams.
             pulse: hears that the event loop goes round.
             certificate: for https; None is plain http.
+            proxies: networks of those who may say for whom they ask.
             first: whether the application begins and ends with this server, where several serve it.
         """
         context = page_context(certificate) if certificate else None
@@ -55,7 +63,8 @@ class PageServer(uvicorn.Server):
                 log_config=None,
                 log_level="warning",
                 access_log=False,
-                proxy_headers=False,
+                proxy_headers=bool(proxies),
+                forwarded_allow_ips=list(proxies),
                 server_header=False,
                 lifespan="on" if first else "off",
                 timeout_graceful_shutdown=CLOSE_SECONDS,

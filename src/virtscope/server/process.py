@@ -214,10 +214,16 @@ class _Server:
         self._access = access = Access(self._registry, settings.data, self._access_settings(page, https=is_https))
         scheme = "https" if is_https else "http"
         where = listening.url(page, scheme)
-        self._alerting = self._alerts(listening.url(page, scheme, *settings.names[:1]), enrolment)
+        address = (
+            f"https://{settings.names[0]}/" if settings.proxies else listening.url(page, scheme, *settings.names[:1])
+        )
+        self._alerting = self._alerts(address, enrolment)
         app = application(self._services, access, enrolment, self._alerting)
         servers += [
-            (PageServer(app, self._live, self._pulse, certificate if is_https else None), page),
+            (
+                PageServer(app, self._live, self._pulse, certificate if is_https else None, proxies=settings.proxies),
+                page,
+            ),
             (PageServer(app, self._live, self._pulse, None, first=False), owners),
         ]
         audience = _Audience(self._ingest, self._board, self._fleet)
@@ -416,7 +422,7 @@ class _Server:
                 default_role=Role[settings.oidc.default_role.upper()] if settings.oidc.default_role else None,
             )
         names = origin.names_of(listens, [*settings.names, *here])
-        return AccessSettings(login=settings.login, hosts=names, https=https, oidc=oidc)
+        return AccessSettings(login=settings.login, hosts=names, https=https or bool(settings.proxies), oidc=oidc)
 
 
 def _reached_by(settings: ServerSettings, host: str) -> str:

@@ -36,6 +36,14 @@ NAMES: Setting[tuple[str, ...]] = Setting(
     _PAGE,
     note="this machine's name and what it listens on",
 )
+TRUSTED_PROXIES: Setting[tuple[str, ...]] = Setting(
+    "trusted-proxies",
+    Listed(Network()),
+    (),
+    "Proxies that speak TLS before the page: whom they forward for is who asks. The page has the first of the names.",
+    _PAGE,
+    note="none",
+)
 AGENTS_LISTEN: Setting[Address | None] = Setting(
     "agents-listen", Listening(), Address("0.0.0.0", 8421), "Where agents deliver; empty is nowhere.", _AGENTS
 )
@@ -103,7 +111,7 @@ LOGIN: Setting[bool | None] = Setting(
     None,
     "Whether people must sign in. It can be off only where the page listens on loopback.",
     _PEOPLE,
-    note="on, unless the page listens on loopback",
+    note="on, unless the page listens on loopback without a proxy",
     off="no-login",
 )
 NOTIFY_NETWORKS: Setting[tuple[str, ...]] = Setting(
@@ -135,6 +143,8 @@ class ServerSettings:
     agents_listen: Address | None
     names: tuple[str, ...]
     """Empty is this machine's name and what it listens on."""
+    proxies: tuple[str, ...]
+    """Networks of those that speak TLS before the page."""
     data: Path
     retention: Retention
     keep_free: int
@@ -169,6 +179,7 @@ class ServerSettings:
             listen=listen,
             agents_listen=resolved[AGENTS_LISTEN],
             names=tuple(host_name(name) for name in resolved[NAMES]),
+            proxies=resolved[TRUSTED_PROXIES],
             data=resolved[DATA],
             retention=Retention(
                 resolved[KEEP_DAYS],
@@ -180,7 +191,7 @@ class ServerSettings:
             tls=_pair(resolved[TLS_CERT], resolved[TLS_KEY]),
             authority=_pair(resolved[CA_CERT], resolved[CA_KEY]),
             certificate_days=resolved[CERTIFICATE_DAYS],
-            login=not listen.is_loopback if login is None else login,
+            login=not listen.is_loopback or bool(resolved[TRUSTED_PROXIES]) if login is None else login,
             oidc=oidc.read(resolved),
             ingest_bytes=resolved[INGEST_MEMORY],
             notify_networks=resolved[NOTIFY_NETWORKS],
@@ -211,6 +222,13 @@ def _listens(resolved: Resolved) -> Iterator[Complaint]:
     if resolved[LOGIN] is False and not listen.is_loopback:
         reason = f"login cannot be off while the page listens on {listen}, where others reach it"
         yield Complaint(LOGIN, f"{reason}: listen on 127.0.0.1, or leave it on")
+    if proxies := resolved[TRUSTED_PROXIES]:
+        if resolved[LOGIN] is False:
+            yield Complaint(
+                LOGIN, f"login cannot be off behind the proxy {proxies[0]}, which others reach: leave it on"
+            )
+        if not resolved[NAMES]:
+            yield Complaint(TRUSTED_PROXIES, "trusted-proxies needs names: the name by which people reach the proxy")
     if agents is not None and agents == listen and agents.port:
         yield Complaint(AGENTS_LISTEN, f"agents-listen and listen are both {listen}: give agents a port of their own")
 
@@ -231,7 +249,7 @@ def _are_pairs(resolved: Resolved) -> Iterator[Complaint]:
 
 
 _SHARED = (
-    *(LISTEN, NAMES, AGENTS_LISTEN, INGEST_MEMORY, CERTIFICATE_DAYS, DATA),
+    *(LISTEN, NAMES, TRUSTED_PROXIES, AGENTS_LISTEN, INGEST_MEMORY, CERTIFICATE_DAYS, DATA),
     *(KEEP_DAYS, KEEP_ROLLUP_DAYS, KEEP_HOURLY_DAYS, KEEP_FREE),
     *(TLS_CERT, TLS_KEY, CA_CERT, CA_KEY, LOGIN, *oidc.SETTINGS, NOTIFY_NETWORKS),
     *analyses.SETTINGS,

@@ -9,7 +9,9 @@ from http.cookies import SimpleCookie
 from pathlib import Path
 
 import pytest
+import urllib3
 
+from tests.running import running
 from tests.server.access.serving import ADMIN, PASSWORD, Client, Clock, Served, serving
 from virtscope.server.access import passwords
 from virtscope.server.access.passwords import MEMORY_KIB, PASSES, Passwords
@@ -211,3 +213,26 @@ def test_what_a_hash_costs(monkeypatch: pytest.MonkeyPatch) -> None:
         assert asyncio.run(made.hash(PASSWORD)).startswith("$argon2id$v=19$m=65536,t=3,p=1$")
     finally:
         made.close()
+
+
+def test_behind_a_proxy_people_are_told_apart(tmp_path: Path) -> None:
+    name = "virtscope.example.org"
+    behind = ("--names", name, "--trusted-proxies", "127.0.0.1", "--agents-listen", "")
+    with running(tmp_path, *behind, program="server") as server:
+        asked = urllib3.PoolManager(retries=False)
+
+        def sign_in(origin: str) -> urllib3.BaseHTTPResponse:
+            headers = {
+                "Host": name, "Origin": origin, "Sec-Fetch-Site": "same-origin", "X-Forwarded-Proto": "https",
+                "X-Forwarded-For": "198.51.100.9, 203.0.113.7",
+            }  # fmt: skip
+            body = {"name": "nobody", "password": "a wrong password"}
+            return asked.request("POST", f"{server.address}/api/v1/session", json=body, headers=headers)
+
+        assert sign_in(f"https://{name}").status == 401
+        assert sign_in(f"http://{name}").status == 403
+        assert server.request("/api/v1/hosts", Host=name).status == 401
+        asked.clear()
+        server.stop()
+    # What the proxy has heard itself counts, and not what somebody has told it.
+    assert any("a sign-in as 'nobody' from 203.0.113.7 failed" in line for line in server.output)
