@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
+import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message
@@ -16,7 +17,7 @@ from virtscope.ranges import Ranges
 from virtscope.sample import Batch, Event, HostFacts, now_ms
 from virtscope.server.ingest import Done, Ingest
 from virtscope.server.intake import BACKLOGS_AT_ONCE, MEMORY, Heard, Intake
-from virtscope.wire import CONTENT_TYPE, PATH, Delivery, Frame, Receipt, encode, pack, unpack
+from virtscope.wire import CONTENT_TYPE, PATH, Delivery, Frame, Loss, Receipt, encode, pack, unpack
 
 AGENTS = 8
 
@@ -129,6 +130,18 @@ def test_who_watches_nothing_else_keeps_it() -> None:
         one.close()
 
 
+def test_losses_beyond_the_quota_hold_up_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("virtscope.server.quota.MOST_OBJECTS", 3)
+    ingest = _Ingest()
+    intake = _intake(_Neighbours(), ingest)
+    losses = tuple(Loss(epoch, 1, 1, 0, 0, "x") for epoch in range(10, 20))
+    answer = asyncio.run(_delivered(intake, "mine", of(1, "own"), losses=losses))
+    assert answer.status_code == 200
+    assert [batch.sequence for batch in ingest.stored] == [1]
+    assert "different objects" in str(cast("Heard", intake.heard("mine")).problem)
+    intake.close()
+
+
 def test_what_a_delivery_holds_is_charged_not_what_it_weighs() -> None:
     """Some kilobytes that become megabytes: while another one waits they are put off, and alone they are taken."""
     events = tuple(Event(now_ms(), "own", None, "x", "y" * 60_000) for _ in range(100))
@@ -187,9 +200,11 @@ async def _deliver(intake: Intake, host: str, *, backlog: bool) -> int:
     return (await _delivered(intake, host, batch, query=b"backlog=1" if backlog else b"")).status_code
 
 
-async def _delivered(intake: Intake, agent: str, *batches: Batch, query: bytes = b"") -> Response:
+async def _delivered(
+    intake: Intake, agent: str, *batches: Batch, query: bytes = b"", losses: tuple[Loss, ...] = ()
+) -> Response:
     frames = tuple(Frame(batch.epoch, batch.sequence, encode.frame(batch)) for batch in batches)
-    body = pack(Delivery(1_000, "1", (1,), frames=frames))
+    body = pack(Delivery(1_000, "1", (1,), frames=frames, losses=losses))
     headers = {"content-type": CONTENT_TYPE, "content-length": str(len(body)), "agent": agent}
 
     async def receive() -> Message:

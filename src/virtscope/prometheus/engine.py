@@ -200,4 +200,4 @@ def _secret(path: Path) -> str:
     try:
         return path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise EngineError(f"{path} cannot be read: {error}", "It holds the secret for the metrics' engine.") from None
+        raise EngineError(f"{path} cannot be read: {error}", "It holds the secret that is sent along to it.") from None

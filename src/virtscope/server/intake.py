@@ -56,8 +56,9 @@ BACKLOGS_AT_ONCE = 2
 """So many deliveries of backlogs may wait for the decoding thread: what is new comes before all others."""
 EXPANSION = 16
 """How much larger a delivery is in memory than on the wire, about: what it is charged before anybody has read it."""
-UNPACKED_EXPANSION = 4
-"""How much larger it is than its frames once they are decompressed, about: small ones may hold much."""
+UNPACKED_EXPANSION = 3
+"""How much larger it is than its frames once they are decompressed, about: small ones may hold much. Of what agents
+usually send that is less than what they were charged: nothing is decoded in vain."""
 LEFT_OUT_MS = 120_000
 """How long it is said of an agent that something was left out, after the last time."""
 BODY_SECONDS = 20.0
@@ -324,12 +325,12 @@ class Intake:
         if others and not any(batch.about for batch in batches) and not self._owners.hosts_of(agent):
             # All that it watches is another's: as when a host was enrolled anew. It keeps everything until that ends.
             raise _Answered(409, _watched(others), ONE_OF_TWO)
-        if lost:
+        reason = None
+        if lost:  # those beyond a quota are told again
             told = Batch(agent, 0, 0, now_ms(), lost=lost)
-            if reason := self._quota.refuses(told):
-                raise _Answered(429, reason, "It keeps everything and comes again.", retry_after=60)
-            batches.append(told)
-        problem = f"{_watched(others)}: what this agent says of it is left out. {ONE_OF_TWO}" if others else None
+            if (reason := self._quota.refuses(told)) is None:
+                batches.append(told)
+        problem = f"{_watched(others)}: what this agent says of it is left out. {ONE_OF_TWO}" if others else reason
         return _Read(batches, refused, LARGEST_CONTENT - left, problem)
 
     def _foreign(self, batch: Batch) -> dict[str, str]:

@@ -55,6 +55,7 @@ class Now:
         self._compute = latest
         self._guard = threading.Lock()
         self._latest: dict[Scope, Mapping[tuple[Any, ...], Latest]] = {}
+        self._owned: dict[Scope, Mapping[tuple[str, str], list[tuple[Any, Latest]]]] = {}
 
     def latest(self, scope: Scope) -> Mapping[tuple[Any, ...], Latest]:
         """The newest figures of every object of a scope, by its keys."""
@@ -381,7 +382,13 @@ class Now:
 
     def _parts(self, scope: Scope, owner: tuple[str, str]) -> list[tuple[Any, answers.Figures]]:
         """The last key and the figures of everything of a narrower scope that belongs to an owner."""
-        found = [(key[-1], dict(row.values)) for key, row in self.latest(scope).items() if key[:2] == owner]
+        owned = self._owned.get(scope)
+        if owned is None:  # gone through once, and not for each owner; two who do it at once come to the same
+            made: dict[tuple[str, str], list[tuple[Any, Latest]]] = {}
+            for key, row in self.latest(scope).items():
+                made.setdefault((key[0], key[1]), []).append((key[-1], row))
+            owned = self._owned[scope] = made
+        found = [(part, dict(row.values)) for part, row in owned.get(owner, ())]
         return sorted(found, key=lambda part: str(part[0]).zfill(9))
 
     def _filters_of(self, host: str) -> dict[str, FilterFacts]:
