@@ -19,7 +19,7 @@ MEBIBYTE = 1 << 20
 
 def test_everybody_comes_back_with_a_backlog(rig: Rig) -> None:
     """After a long outage, all at once: what is new is seen within two intervals, while the old still drains."""
-    count, backlog = sized(30, 500), sized(20, 360)
+    count, backlog = sized(30, 500), sized(20, 120)
     server, agents = rig.both(count, "--domains", "4")
     agents.emit(1, now_ms() - 4_000_000)
     agents.delivered()
