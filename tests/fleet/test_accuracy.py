@@ -13,7 +13,7 @@ from lab.lab import Lab
 from lab.report import GuestReport
 from tests.running import Running, until
 
-pytestmark = pytest.mark.measures
+pytestmark = pytest.mark.alone
 
 WINDOW = 60
 STEP = 20

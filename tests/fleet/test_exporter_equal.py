@@ -22,7 +22,7 @@ from virtscope.exposition.families import exposition
 from virtscope.exposition.text_format import Format, text
 from virtscope.sample import now_ms
 
-pytestmark = pytest.mark.measures
+pytestmark = pytest.mark.alone
 
 GUEST = "mixed"
 OURS_ONLY = {"host", "state_desc"}

@@ -26,7 +26,7 @@ from virtscope.agent.uri import parse
 from virtscope.catalogue import Group, Scope, metrics_of
 from virtscope.sample import Batch, DomainFacts, LinkState, Row, Sample
 
-pytestmark = pytest.mark.measures
+pytestmark = pytest.mark.alone
 
 MINUTE = 60
 

@@ -12,7 +12,7 @@ from tests.running import Running
 from tests.top.terminal import Terminal, terminal
 from virtscope.agent.processes import process_clock
 
-pytestmark = pytest.mark.measures
+pytestmark = pytest.mark.alone
 
 INTERVAL = 2.0
 LATE = 3.0

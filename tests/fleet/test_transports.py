@@ -24,6 +24,8 @@ from virtscope.agent.uri import parse
 from virtscope.catalogue import Scope
 from virtscope.sample import LinkState, Sample
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def reached() -> Iterator[Lab]:

@@ -16,7 +16,7 @@ from lab.lab import Lab
 from lab.spec import GuestSpec, HostSpec
 from tests.running import Running, running, until
 
-pytestmark = pytest.mark.measures
+pytestmark = pytest.mark.alone
 
 BEFORE_SECONDS = 36
 """How long the victim has the core for itself: its own normal is made of 30 steps of a second."""
