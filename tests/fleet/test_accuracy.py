@@ -75,7 +75,7 @@ def window(lab: Lab, fleet: Running) -> tuple[float, Witness, Witness]:
 def test_cpu_is_what_the_guest_says(fleet: Running, window: tuple[float, Witness, Witness]) -> None:
     start, before, after = window
     guest = (after.steady.busy - before.steady.busy) / (after.steady.uptime - before.steady.uptime)
-    assert 0.4 < guest < 0.6, "the load itself"
+    assert 0.2 < guest < 0.4, "the load itself"
     ran = average(fleet, "vcpu", "usage", "steady/0", start)
     waited = average(fleet, "vcpu", "steal", "steady/0", start)
     # The guest cannot see that the host took its CPU away, and counts that time as its own.
